@@ -1,0 +1,1 @@
+//! The Rust client: connection, token, TLS, deadlines.
