@@ -1,0 +1,60 @@
+//! An account: who is protected, and what it may do.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{call::AccountId, number::CountrySet};
+
+/// How many calls an account may make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Calls at once in business hours.
+    pub concurrent_calls: u32,
+    /// Calls at once off hours.
+    pub concurrent_calls_off_hours: u32,
+    /// Allowed calls a day in business hours.
+    pub daily_quota: u32,
+    /// Allowed calls a day off hours.
+    pub daily_quota_off_hours: u32,
+}
+
+impl Limits {
+    /// The calls at once and the calls a day in hours of this kind.
+    pub fn in_hours(&self, off_hours: bool) -> (u32, u32) {
+        if off_hours {
+            (self.concurrent_calls_off_hours, self.daily_quota_off_hours)
+        } else {
+            (self.concurrent_calls, self.daily_quota)
+        }
+    }
+
+    /// The lower of each.
+    #[must_use]
+    pub fn at_most(&self, bound: &Self) -> Self {
+        Self {
+            concurrent_calls: self.concurrent_calls.min(bound.concurrent_calls),
+            concurrent_calls_off_hours: self
+                .concurrent_calls_off_hours
+                .min(bound.concurrent_calls_off_hours),
+            daily_quota: self.daily_quota.min(bound.daily_quota),
+            daily_quota_off_hours: self.daily_quota_off_hours.min(bound.daily_quota_off_hours),
+        }
+    }
+}
+
+/// An account, as far as a decision reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Its name.
+    pub id: AccountId,
+    /// How many calls it may make.
+    pub limits: Limits,
+    /// Where its calls may come from.
+    pub source_countries: CountrySet,
+    /// Where its calls may go.
+    pub destination_countries: CountrySet,
+    /// Why the operator blocked it, if so.
+    pub blocked: Option<Box<str>>,
+    /// The policy it names; its domain's default otherwise.
+    pub policy: Option<Box<str>>,
+}

@@ -1,0 +1,252 @@
+//! What is known about a call when the rules are asked.
+
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+
+use crate::{
+    account::{Account, Limits},
+    call::CallAttempt,
+    lists::{Lists, NumberHit, SourceHit},
+    number::{Country, CountrySet, E164, NotANumber, NumberFacts, plan},
+    policy::Policy,
+    usage::{Day, GrantKind, Watch},
+};
+
+/// What stands still while calls are decided: borrowed from a snapshot.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing<'a> {
+    /// The policy that the account is under.
+    pub policy: &'a Policy,
+    /// The account, where it is known.
+    pub account: Option<&'a Account>,
+    /// The operator's lists.
+    pub lists: &'a Lists,
+    /// What has been counted about strangers: floods, repeats, failures.
+    pub watch: &'a Watch,
+}
+
+/// Whether asking counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counting {
+    /// A real call: repeats and floods are counted.
+    Counts,
+    /// A dry run: nothing is.
+    Peeks,
+}
+
+/// The number that is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Destination {
+    /// In E.164.
+    pub number: E164,
+    /// What the numbering plan says of it.
+    pub plan: NumberFacts,
+}
+
+/// What reputation says of the source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standpoint {
+    /// The country of the source address, where it has one.
+    pub country: Option<Country>,
+    /// AbuseIPDB's confidence that it is abusive, 0 to 100.
+    pub abuse_confidence: Option<u8>,
+    /// Whether APIBAN lists it.
+    pub apiban: Option<bool>,
+}
+
+/// What is known about a call.
+#[derive(Clone, Debug)]
+pub struct Facts<'a> {
+    /// The attempt.
+    pub call: &'a CallAttempt,
+    /// What stands still.
+    pub standing: Standing<'a>,
+    /// When.
+    pub at: Timestamp,
+    /// Whether asking counts.
+    pub counting: Counting,
+    /// The number that is called, or why it is none.
+    pub destination: Result<Destination, NotANumber>,
+    /// Whether the call falls outside business hours.
+    pub off_hours: bool,
+    /// The calendar day in the policy's time zone.
+    pub day: Day,
+    /// What the lists say of the number.
+    pub number_hit: Option<NumberHit<'a>>,
+    /// What the lists say of the source address.
+    pub source_hit: Option<SourceHit<'a>>,
+    /// Where the call comes from; nothing is known before [`Self::locate`].
+    pub source: Standpoint,
+    /// The countries that grants open to the account.
+    pub granted: Vec<(GrantKind, Country)>,
+}
+
+impl<'a> Facts<'a> {
+    /// Gathers what needs nothing but memory.
+    pub fn gather(
+        call: &'a CallAttempt,
+        standing: Standing<'a>,
+        at: Timestamp,
+        counting: Counting,
+    ) -> Self {
+        let destination = standing
+            .policy
+            .dial_plan
+            .normalize(&call.dialed)
+            .map(|number| Destination {
+                number,
+                plan: plan::look_up(&number),
+            });
+        let domain = call.account.domain();
+        let now = at.as_second();
+        let number_hit = destination
+            .as_ref()
+            .ok()
+            .and_then(|to| standing.lists.number(domain, &to.number, now));
+        let source_hit = call
+            .source_ip
+            .and_then(|ip| standing.lists.source(domain, ip, now));
+        Self {
+            call,
+            standing,
+            at,
+            counting,
+            destination,
+            off_hours: !standing.policy.hours.is_open(at),
+            day: Day::of(standing.policy.local(at).date()),
+            number_hit,
+            source_hit,
+            source: Standpoint::default(),
+            granted: Vec::new(),
+        }
+    }
+
+    /// Adds where the call comes from.
+    pub fn locate(&mut self, source: Standpoint) {
+        self.source = source;
+    }
+
+    /// Whether a grant opens a country.
+    pub fn granted(&self, kind: GrantKind, country: Country) -> bool {
+        self.granted.contains(&(kind, country))
+    }
+
+    /// The policy that judges.
+    pub fn policy(&self) -> &'a Policy {
+        self.standing.policy
+    }
+
+    /// The source address whose country and reputation are worth asking for: a public one that the operator has not
+    /// allowed.
+    pub fn source_to_look_up(&self) -> Option<IpAddr> {
+        self.call.source_ip.filter(|ip| is_public(*ip))
+    }
+
+    /// Whether the number is on the allow list: this ends R03, R18 and the country rules for it.
+    pub fn number_allowed(&self) -> bool {
+        self.number_hit.is_some_and(|hit| hit.allows())
+    }
+
+    /// Whether the source is on the allow list: this ends R14, R15 and R02 for it.
+    pub fn source_allowed(&self) -> bool {
+        self.source_hit.is_some_and(|hit| hit.allows())
+    }
+
+    /// The country that is called.
+    pub fn destination_country(&self) -> Option<Country> {
+        self.destination
+            .as_ref()
+            .ok()
+            .and_then(|to| to.plan.country)
+    }
+
+    /// Whether the call stays in the home country.
+    pub fn stays_home(&self) -> bool {
+        self.destination_country() == Some(self.policy().dial_plan.home_country())
+    }
+
+    /// Where the account's calls may come from, grants aside.
+    pub fn source_countries(&self) -> CountrySet {
+        self.standing
+            .account
+            .map_or(self.policy().new_source_countries, |account| {
+                account.source_countries
+            })
+    }
+
+    /// Where the account's calls may go, grants aside.
+    pub fn destination_countries(&self) -> CountrySet {
+        self.standing
+            .account
+            .map_or(self.policy().new_destination_countries, |account| {
+                account.destination_countries
+            })
+    }
+
+    /// The account's limits; for an unknown one, those it would start with.
+    pub fn limits(&self) -> Limits {
+        self.standing
+            .account
+            .map_or_else(|| self.policy().new_limits(), |account| account.limits)
+    }
+}
+
+/// Whether an address is one of the public internet's. Private, shared (CGNAT), loopback, link-local, documentation
+/// and other special addresses have no country and no reputation.
+pub fn is_public(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => {
+            let [a, b, ..] = ip.octets();
+            let shared = a == 100 && (64..128).contains(&b);
+            let reserved = a == 0 || a >= 240;
+            !(ip.is_private()
+                || ip.is_loopback()
+                || ip.is_link_local()
+                || ip.is_multicast()
+                || shared
+                || reserved)
+        }
+        IpAddr::V6(ip) => {
+            !(ip.is_loopback()
+                || ip.is_unspecified()
+                || ip.is_multicast()
+                || ip.is_unique_local()
+                || ip.is_unicast_link_local())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn special_addresses_are_not_public() {
+        for special in [
+            "10.0.0.1",
+            "172.16.3.4",
+            "192.168.1.1",
+            "127.0.0.1",
+            "169.254.1.1",
+            "100.64.0.1",
+            "100.127.255.255",
+            "0.0.0.0",
+        ] {
+            assert!(!is_public(special.parse().unwrap()), "{special}");
+        }
+        for special in ["::1", "fe80::1", "fd00::1", "ff02::1", "::ffff:10.0.0.1"] {
+            assert!(!is_public(special.parse().unwrap()), "{special}");
+        }
+        for public in [
+            "8.8.8.8",
+            "100.128.0.1",
+            "172.32.0.1",
+            "203.0.113.7",
+            "2001:4860::8888",
+            "2001:db8::7",
+        ] {
+            assert!(is_public(public.parse().unwrap()), "{public}");
+        }
+    }
+}

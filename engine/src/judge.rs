@@ -1,0 +1,301 @@
+//! Asks the rules in their order; the first that bites ends it.
+
+use crate::{
+    decision::{Judgement, Ruling, Verdict},
+    facts::Facts,
+    number::Country,
+    policy::{Policy, RuleMode},
+    rules::{
+        Asked, Finding, JUDGING, Objection, Rule, SCREENING, r08_r10_concurrency,
+        r09_r11_v04_v05_quota,
+    },
+    usage::{GrantKind, Ledger, SlotTimes},
+};
+
+/// A call before its judges.
+#[derive(Debug)]
+pub struct Trial<'a> {
+    /// What is known about it.
+    pub facts: Facts<'a>,
+    monitored: Option<Ruling>,
+    settled: bool,
+}
+
+/// A trial between its stages.
+#[derive(Debug)]
+pub struct Paused {
+    monitored: Option<Ruling>,
+    settled: bool,
+}
+
+/// Where a trial stands after a stage.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// A rule decided.
+    Ends(Judgement),
+    /// The next stage is asked.
+    GoesOn,
+    /// The policy only monitors and knows what would have been: the call passes, and no more rules are asked.
+    Settled,
+}
+
+/// What an allowed call took from its account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reservation {
+    /// Whether the call of the day was counted.
+    pub counted: bool,
+    /// Until when a slot is held, in seconds since 1970.
+    pub slot_until: Option<i64>,
+    /// The grants that it used.
+    pub grants: [Option<i64>; 2],
+}
+
+impl<'a> Trial<'a> {
+    /// Opens a trial.
+    pub fn new(facts: Facts<'a>) -> Self {
+        Self {
+            facts,
+            monitored: None,
+            settled: false,
+        }
+    }
+
+    /// What the trial has come to so far, so that it can wait for a look-up without what it borrows.
+    pub fn pause(self) -> Paused {
+        Paused {
+            monitored: self.monitored,
+            settled: self.settled,
+        }
+    }
+
+    /// Goes on with a trial that was paused.
+    pub fn resume(facts: Facts<'a>, paused: Paused) -> Self {
+        Self {
+            facts,
+            monitored: paused.monitored,
+            settled: paused.settled,
+        }
+    }
+
+    /// Asks the rules that need nothing but memory.
+    pub fn screen(&mut self) -> Stage {
+        self.ask(&SCREENING)
+    }
+
+    /// Asks the rules that need to know where the call comes from, which [`Facts::locate`] has told.
+    pub fn judge(&mut self) -> Stage {
+        self.ask(&JUDGING)
+    }
+
+    /// Takes a slot and a place in the quota in one step, or tells which limit is reached.
+    pub fn reserve(
+        mut self,
+        ledger: &mut Ledger,
+        call: u64,
+        times: SlotTimes,
+    ) -> (Judgement, Reservation) {
+        if !self.settled
+            && let Some(judgement) = self.limits(ledger)
+        {
+            return (judgement, Reservation::default());
+        }
+        let facts = &self.facts;
+        let slot_until = match facts.call.concurrent_calls {
+            Some(_) => None,
+            None => Some(facts.at.as_second() + i64::from(times.reserved)),
+        };
+        if let Some(until) = slot_until {
+            ledger.hold(call, until, facts.at);
+        }
+        ledger.count(facts.day, facts.off_hours);
+        let grants = self.countries_on_grant().map(|needed| {
+            needed.and_then(|(kind, country)| ledger.use_grant(kind, country, facts.at))
+        });
+        (
+            self.allowed(),
+            Reservation {
+                counted: true,
+                slot_until,
+                grants,
+            },
+        )
+    }
+
+    /// Tells what [`Self::reserve`] would, and takes nothing.
+    pub fn preview(mut self, ledger: &Ledger) -> Judgement {
+        if !self.settled
+            && let Some(judgement) = self.limits(ledger)
+        {
+            return judgement;
+        }
+        self.allowed()
+    }
+
+    fn limits(&mut self, ledger: &Ledger) -> Option<Judgement> {
+        let occupancy = ledger.occupancy(self.facts.day, self.facts.at);
+        let grants_gone = self
+            .countries_on_grant()
+            .into_iter()
+            .flatten()
+            .any(|(kind, country)| {
+                self.facts.granted(kind, country)
+                    && !ledger.grants_country(kind, country, self.facts.at)
+            });
+        if grants_gone {
+            self.facts.granted = ledger.granted(self.facts.at);
+            match self.ask(&JUDGING) {
+                Stage::Ends(judgement) => return Some(judgement),
+                Stage::Settled => return None,
+                Stage::GoesOn => {}
+            }
+        }
+        for finding in [
+            (
+                r08_r10_concurrency::RULE,
+                r08_r10_concurrency::check(&self.facts, &occupancy),
+            ),
+            (
+                r09_r11_v04_v05_quota::rule(&self.facts),
+                r09_r11_v04_v05_quota::check(&self.facts, &occupancy),
+            ),
+        ] {
+            match self.weigh(finding.0, finding.1) {
+                Stage::Ends(judgement) => return Some(judgement),
+                Stage::Settled => return None,
+                Stage::GoesOn => {}
+            }
+        }
+        None
+    }
+
+    /// The countries that only a grant opens to this call.
+    fn countries_on_grant(&self) -> [Option<(GrantKind, Country)>; 2] {
+        let facts = &self.facts;
+        if facts.standing.account.is_none() || facts.number_allowed() || facts.stays_home() {
+            return [None, None];
+        }
+        let policy = facts.policy();
+        let source = facts
+            .source
+            .country
+            .filter(|country| {
+                !facts.source_countries().contains(*country)
+                    && !policy.allowed_source_countries.contains(*country)
+            })
+            .filter(|_| policy.mode(Rule::SourceCountry) != RuleMode::Off)
+            .map(|country| (GrantKind::Source, country));
+        let destination = facts
+            .destination_country()
+            .filter(|country| {
+                !facts.destination_countries().contains(*country)
+                    && !policy.allowed_destination_countries.contains(*country)
+            })
+            .filter(|_| policy.mode(Rule::DestinationCountry) != RuleMode::Off)
+            .map(|country| (GrantKind::Destination, country));
+        [source, destination]
+    }
+
+    fn ask(&mut self, rules: &[Asked]) -> Stage {
+        if self.settled {
+            return Stage::Settled;
+        }
+        for asked in rules {
+            if self.facts.policy().mode(asked.rule) == RuleMode::Off {
+                continue;
+            }
+            match self.weigh(asked.rule, (asked.evaluate)(&self.facts)) {
+                Stage::GoesOn => {}
+                stage => return stage,
+            }
+        }
+        Stage::GoesOn
+    }
+
+    fn weigh(&mut self, rule: Rule, finding: Finding) -> Stage {
+        let Finding::Bites(objection) = finding else {
+            return Stage::GoesOn;
+        };
+        let policy = self.facts.policy();
+        let mode = policy.mode(rule);
+        if mode == RuleMode::Off {
+            return Stage::GoesOn;
+        }
+        let ruling = rule_on(objection, mode, policy);
+        if policy.document.monitor {
+            self.monitored.get_or_insert(ruling);
+            self.settled = true;
+            return Stage::Settled;
+        }
+        if mode == RuleMode::Report {
+            self.monitored.get_or_insert(ruling);
+            return Stage::GoesOn;
+        }
+        Stage::Ends(Judgement {
+            ruling,
+            monitored: self.monitored.take(),
+        })
+    }
+
+    fn allowed(&mut self) -> Judgement {
+        Judgement {
+            ruling: Ruling::authorized(),
+            monitored: self.monitored.take(),
+        }
+    }
+}
+
+/// What an objection comes to in a mode.
+pub(crate) fn rule_on(objection: Objection, mode: RuleMode, policy: &Policy) -> Ruling {
+    let challenges = mode == RuleMode::Challenge && policy.verifies();
+    match objection.challenge.filter(|_| challenges) {
+        Some((code, purpose)) => Ruling {
+            verdict: Verdict::Challenge,
+            code,
+            reason: objection.reason,
+            purpose: Some(purpose),
+        },
+        None => Ruling {
+            verdict: Verdict::Deny,
+            code: objection.code,
+            reason: objection.reason,
+            purpose: None,
+        },
+    }
+}
+
+/// Judges a call that was tampered with: no other rule can.
+pub fn judge_injection(injection: &crate::call::Injection, policy: &Policy) -> Judgement {
+    let objection = crate::rules::injection(injection);
+    let mode = policy.mode(Rule::MalformedInput);
+    let ruling = rule_on(objection, mode, policy);
+    if policy.document.monitor || mode == RuleMode::Report {
+        return Judgement {
+            ruling: Ruling::authorized(),
+            monitored: Some(ruling),
+        };
+    }
+    Judgement {
+        ruling,
+        monitored: None,
+    }
+}
+
+/// Judges a call whose every part is at hand, taking what it needs from the ledger: for tests, simulation and
+/// benchmarks.
+pub fn decide(
+    facts: Facts<'_>,
+    locate: impl FnOnce(&mut Facts<'_>),
+    ledger: &mut Ledger,
+    call: u64,
+    times: SlotTimes,
+) -> Judgement {
+    let mut trial = Trial::new(facts);
+    if let Stage::Ends(judgement) = trial.screen() {
+        return judgement;
+    }
+    locate(&mut trial.facts);
+    if let Stage::Ends(judgement) = trial.judge() {
+        return judgement;
+    }
+    trial.reserve(ledger, call, times).0
+}

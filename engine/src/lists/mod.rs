@@ -1,0 +1,287 @@
+//! The operator's lists: addresses, numbers and user agents that are blocked or allowed.
+//!
+//! [`Lists`] never changes: a change makes new ones ([`Lists::with`]) that share what stayed. An entry holds for every
+//! domain or for one. The longest matching entry decides, whichever of the two it is of; at equal length the one that
+//! allows. An entry that has expired is passed over.
+
+mod agents;
+mod entry;
+mod networks;
+mod numbers;
+
+pub use entry::{
+    Action, EntryError, EntryKey, EntryKind, EntryValue, ListEntry, NumberHit, SourceHit,
+    UserAgentHit,
+};
+
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+
+use self::{agents::Agents, networks::Networks, numbers::Numbers};
+use crate::number::E164;
+
+/// Every list, general and of single domains.
+#[derive(Clone, Debug, Default)]
+pub struct Lists {
+    general: DomainLists,
+    domains: BTreeMap<Box<str>, DomainLists>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct DomainLists {
+    networks: Arc<Networks>,
+    numbers: Arc<Numbers>,
+    agents: Arc<Agents>,
+}
+
+/// One change to the lists.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// Adds an entry, or replaces the one of the same key.
+    Put(ListEntry),
+    /// Removes the entry of a key.
+    Remove(EntryKey),
+}
+
+impl Lists {
+    /// What the lists say of a number.
+    pub fn number(&self, domain: &str, number: &E164, now: i64) -> Option<NumberHit<'_>> {
+        let general = self.general.numbers.look_up(number, now);
+        let own = self
+            .of_domain(domain)
+            .and_then(|lists| lists.numbers.look_up(number, now));
+        entry::weightier(general, own)
+    }
+
+    /// What the lists say of a source address.
+    pub fn source(&self, domain: &str, ip: IpAddr, now: i64) -> Option<SourceHit<'_>> {
+        let general = self.general.networks.look_up(ip, now);
+        let own = self
+            .of_domain(domain)
+            .and_then(|lists| lists.networks.look_up(ip, now));
+        entry::weightier(general, own)
+    }
+
+    /// What the lists say of a user agent: one pattern that allows outweighs all that block.
+    pub fn user_agent(&self, domain: &str, agent: &str, now: i64) -> Option<UserAgentHit<'_>> {
+        let general = self.general.agents.look_up(agent, now);
+        let own = self
+            .of_domain(domain)
+            .and_then(|lists| lists.agents.look_up(agent, now));
+        entry::weightier(general, own)
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.domains
+            .values()
+            .chain([&self.general])
+            .map(DomainLists::len)
+            .sum()
+    }
+
+    /// Whether there is no entry.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// These lists with some changes, made in their order.
+    ///
+    /// # Errors
+    /// When the user-agent patterns do not compile together.
+    pub fn with(&self, changes: impl IntoIterator<Item = Change>) -> Result<Self, EntryError> {
+        let mut sorted: BTreeMap<Box<str>, DomainChanges> = BTreeMap::new();
+        for change in changes {
+            let key = match &change {
+                Change::Put(entry) => &entry.key,
+                Change::Remove(key) => key,
+            };
+            let changes = sorted.entry(key.domain.clone()).or_default();
+            match key.value.kind() {
+                EntryKind::Ip => changes.networks.push(change),
+                EntryKind::Number => changes.numbers.push(change),
+                EntryKind::UserAgent => changes.agents.push(change),
+            }
+        }
+        let mut lists = self.clone();
+        for (domain, changes) in sorted {
+            if domain.is_empty() {
+                lists.general.change(changes)?;
+                continue;
+            }
+            let own = lists.domains.entry(domain.clone()).or_default();
+            own.change(changes)?;
+            if own.len() == 0 {
+                lists.domains.remove(&domain);
+            }
+        }
+        Ok(lists)
+    }
+
+    fn of_domain(&self, domain: &str) -> Option<&DomainLists> {
+        if self.domains.is_empty() {
+            return None;
+        }
+        self.domains.get(domain)
+    }
+}
+
+#[derive(Default)]
+struct DomainChanges {
+    networks: Vec<Change>,
+    numbers: Vec<Change>,
+    agents: Vec<Change>,
+}
+
+impl DomainLists {
+    fn len(&self) -> usize {
+        self.networks.len() + self.numbers.len() + self.agents.len()
+    }
+
+    fn change(&mut self, changes: DomainChanges) -> Result<(), EntryError> {
+        if !changes.networks.is_empty() {
+            self.networks = Arc::new(self.networks.with(changes.networks));
+        }
+        if !changes.numbers.is_empty() {
+            self.numbers = Arc::new(self.numbers.with(changes.numbers));
+        }
+        if !changes.agents.is_empty() {
+            self.agents = Arc::new(self.agents.with(changes.agents)?);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(kind: EntryKind, value: &str, action: Action, domain: &str) -> Change {
+        Change::Put(ListEntry {
+            key: EntryKey {
+                domain: domain.into(),
+                value: EntryValue::parse(kind, value).unwrap(),
+                source: "operator".into(),
+            },
+            action,
+            reason: Arc::from("because"),
+            expires_at: None,
+        })
+    }
+
+    fn number(digits: &str) -> E164 {
+        E164::from_digits(digits).unwrap()
+    }
+
+    #[test]
+    fn the_longest_prefix_decides() {
+        let lists = Lists::default()
+            .with([
+                entry(EntryKind::Number, "88213", Action::Block, ""),
+                entry(EntryKind::Number, "882130001", Action::Allow, ""),
+                entry(EntryKind::Number, "88213000123", Action::Block, ""),
+            ])
+            .unwrap();
+        let allows = |digits| {
+            lists
+                .number("a.b", &number(digits), 0)
+                .map(|hit| hit.allows())
+        };
+        assert_eq!(allows("8821399"), Some(false));
+        assert_eq!(allows("88213000199"), Some(true));
+        assert_eq!(allows("88213000123"), Some(false));
+        assert_eq!(allows("882"), None);
+        assert_eq!(allows("8822"), None);
+    }
+
+    #[test]
+    fn at_equal_length_what_allows_decides_and_a_domain_sees_its_own() {
+        let lists = Lists::default()
+            .with([
+                entry(EntryKind::Ip, "203.0.113.0/24", Action::Block, ""),
+                entry(
+                    EntryKind::Ip,
+                    "203.0.113.0/24",
+                    Action::Allow,
+                    "mine.example",
+                ),
+                entry(
+                    EntryKind::Ip,
+                    "2001:db8::/32",
+                    Action::Block,
+                    "mine.example",
+                ),
+            ])
+            .unwrap();
+        let allows = |domain, ip: &str| {
+            lists
+                .source(domain, ip.parse().unwrap(), 0)
+                .map(|hit| hit.allows())
+        };
+        assert_eq!(allows("other.example", "203.0.113.7"), Some(false));
+        assert_eq!(allows("mine.example", "203.0.113.7"), Some(true));
+        assert_eq!(allows("mine.example", "2001:db8::7"), Some(false));
+        assert_eq!(allows("other.example", "2001:db8::7"), None);
+    }
+
+    #[test]
+    fn an_agent_pattern_that_allows_outweighs_those_that_block() {
+        let lists = Lists::default()
+            .with([
+                entry(EntryKind::UserAgent, "^sip", Action::Block, ""),
+                entry(EntryKind::UserAgent, "^sipgate", Action::Allow, ""),
+            ])
+            .unwrap();
+        let allows = |agent| lists.user_agent("a.b", agent, 0).map(|hit| hit.allows());
+        assert_eq!(allows("SIPvicious"), Some(false));
+        assert_eq!(allows("sipgate 1.0"), Some(true));
+        assert_eq!(allows("Grandstream"), None);
+    }
+
+    #[test]
+    fn an_entry_expires_by_itself_and_what_is_under_it_counts_again() {
+        let Change::Put(mut temporary) = entry(EntryKind::Number, "4420", Action::Block, "") else {
+            unreachable!()
+        };
+        temporary.expires_at = Some(100);
+        let lists = Lists::default()
+            .with([
+                entry(EntryKind::Number, "44", Action::Allow, ""),
+                Change::Put(temporary),
+            ])
+            .unwrap();
+        assert!(
+            !lists
+                .number("a.b", &number("442071234567"), 99)
+                .unwrap()
+                .allows()
+        );
+        assert!(
+            lists
+                .number("a.b", &number("442071234567"), 100)
+                .unwrap()
+                .allows()
+        );
+    }
+
+    #[test]
+    fn two_sources_list_the_same_value_and_one_goes() {
+        let Change::Put(mut feed) = entry(EntryKind::Number, "4420", Action::Block, "") else {
+            unreachable!()
+        };
+        feed.key.source = "feed".into();
+        let lists = Lists::default()
+            .with([
+                entry(EntryKind::Number, "4420", Action::Block, ""),
+                Change::Put(feed.clone()),
+            ])
+            .unwrap();
+        assert_eq!(lists.len(), 2);
+        let lists = lists.with([Change::Remove(feed.key)]).unwrap();
+        assert_eq!(lists.len(), 1);
+        let hit = lists.number("a.b", &number("4420"), 0).unwrap();
+        assert_eq!(
+            hit.to_string(),
+            "is on the block list by `4420` (operator: because)"
+        );
+    }
+}

@@ -1,0 +1,47 @@
+//! R19: too many requests from this source.
+
+use super::{Asked, Finding, Objection, Rule};
+use crate::{
+    decision::Code,
+    facts::{Counting, Facts},
+};
+
+pub(super) const RULE: Asked = Asked {
+    rule: Rule::SourceFlood,
+    evaluate,
+    seen,
+};
+
+fn evaluate(facts: &Facts<'_>) -> Finding {
+    let Some(ip) = facts.call.source_ip else {
+        return Finding::Skips("the source address is not told");
+    };
+    let limit = &facts.policy().document.flood;
+    let watch = &facts.standing.watch.flood;
+    if watch.exceeds(
+        ip,
+        limit.requests_per_second,
+        limit.burst,
+        facts.at,
+        facts.counting,
+    ) {
+        return Objection::denial(
+            Rule::SourceFlood,
+            Code::R19,
+            format!(
+                "{ip} asks more often than {} times a second, {} at once",
+                limit.requests_per_second, limit.burst
+            ),
+        );
+    }
+    Finding::Passes
+}
+
+fn seen(facts: &Facts<'_>) -> String {
+    debug_assert_eq!(facts.counting, Counting::Peeks);
+    let limit = &facts.policy().document.flood;
+    format!(
+        "within {} requests a second, {} at once",
+        limit.requests_per_second, limit.burst
+    )
+}

@@ -1,0 +1,116 @@
+//! A bounded concurrent map whose oldest entries make room.
+
+use std::{
+    borrow::Borrow,
+    hash::{BuildHasher, Hash},
+    mem,
+};
+
+use hashbrown::{DefaultHashBuilder, HashMap};
+use parking_lot::Mutex;
+
+const SHARDS: usize = 32;
+
+/// Two generations a shard: when the young one is full, it becomes the old one and the old one goes. An entry that is
+/// used moves to the young one. So at most `capacity` entries are held, and what goes has not been used while at
+/// least half of them were.
+#[derive(Debug)]
+pub(super) struct Aging<K, V> {
+    shards: Box<[Mutex<Shard<K, V>>]>,
+    half: usize,
+    hasher: DefaultHashBuilder,
+}
+
+#[derive(Debug)]
+struct Shard<K, V> {
+    young: HashMap<K, V>,
+    old: HashMap<K, V>,
+}
+
+impl<K: Hash + Eq, V: Default> Aging<K, V> {
+    pub(super) fn with_capacity(capacity: usize) -> Self {
+        Self {
+            shards: (0..SHARDS)
+                .map(|_| {
+                    Mutex::new(Shard {
+                        young: HashMap::new(),
+                        old: HashMap::new(),
+                    })
+                })
+                .collect(),
+            half: (capacity / SHARDS / 2).max(1),
+            hasher: DefaultHashBuilder::default(),
+        }
+    }
+
+    /// Changes the entry of a key, which is made where there is none.
+    pub(super) fn update<R>(&self, key: K, change: impl FnOnce(&mut V) -> R) -> R {
+        let mut shard = self.shard(&key).lock();
+        let Shard { young, old } = &mut *shard;
+        if !young.contains_key(&key) {
+            let value = old.remove(&key).unwrap_or_default();
+            if young.len() >= self.half {
+                *old = mem::take(young);
+            }
+            return change(young.entry(key).or_insert(value));
+        }
+        change(young.entry(key).or_default())
+    }
+
+    /// Reads the entry of a key.
+    pub(super) fn read<Q, R>(&self, key: &Q, read: impl FnOnce(&V) -> R) -> Option<R>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let shard = self.shard(key).lock();
+        shard
+            .young
+            .get(key)
+            .or_else(|| shard.old.get(key))
+            .map(read)
+    }
+
+    pub(super) fn remove<Q>(&self, key: &Q)
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let mut shard = self.shard(key).lock();
+        shard.young.remove(key);
+        shard.old.remove(key);
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.shards
+            .iter()
+            .map(|shard| {
+                let shard = shard.lock();
+                shard.young.len() + shard.old.len()
+            })
+            .sum()
+    }
+
+    fn shard<Q: Hash + ?Sized>(&self, key: &Q) -> &Mutex<Shard<K, V>> {
+        let hash = self.hasher.hash_one(key);
+        &self.shards[(hash >> 40) as usize % SHARDS]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_keys_is_bounded_and_what_is_used_stays() {
+        let map: Aging<u64, u32> = Aging::with_capacity(6_400);
+        for key in 0..100_000 {
+            map.update(key, |value| *value = 1);
+            map.update(u64::MAX, |value| *value += 1);
+        }
+        assert!(map.len() <= 6_400, "{}", map.len());
+        assert_eq!(map.read(&u64::MAX, |value| *value), Some(100_000));
+        assert_eq!(map.read(&0, |value| *value), None);
+    }
+}
