@@ -53,9 +53,9 @@ impl<U: Message + Default> Decoder for StrictDecoder<U> {
     type Error = Status;
 
     fn decode(&mut self, buf: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
-        U::decode(buf)
-            .map(Some)
-            .map_err(|error| Status::invalid_argument(format!("the message does not decode: {error}")))
+        U::decode(buf).map(Some).map_err(|error| {
+            Status::invalid_argument(format!("the message does not decode: {error}"))
+        })
     }
 
     fn buffer_settings(&self) -> BufferSettings {

@@ -1,0 +1,537 @@
+//! `show` `create` `set` `remove` `reset` `block` `unblock`
+
+use std::{fs, path::PathBuf};
+
+use clap::Args;
+use tfps_client::{
+    Code,
+    v1::{
+        Account, AccountKey, BlockAccountRequest, CreateAccountRequest, DeleteAccountRequest,
+        GetAccountRequest, Limits, ResetUsageRequest, UnblockAccountRequest, UpdateAccountRequest,
+    },
+};
+
+use super::one;
+use crate::{
+    console::Format,
+    country::Countries,
+    failure::{Doing, Exit, Failure},
+    output::{Cell, Facts, Tone, count},
+    session::Session,
+    time,
+};
+
+/// Which account.
+#[derive(Debug, Args)]
+pub struct Who {
+    /// The user part of its SIP URI
+    pub username: String,
+    /// The domain of its SIP URI
+    pub domain: String,
+}
+
+impl Who {
+    /// The key of the account.
+    pub fn key(&self) -> AccountKey {
+        AccountKey {
+            username: self.username.clone(),
+            domain: self.domain.clone(),
+        }
+    }
+}
+
+/// As people write it.
+impl std::fmt::Display for Who {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}@{}", self.username, self.domain)
+    }
+}
+
+/// What can be set about an account.
+#[derive(Debug, Args)]
+pub struct Properties {
+    /// Calls at once in business hours
+    #[arg(long, value_name = "N")]
+    concurrent_calls: Option<u32>,
+    /// Calls at once off hours
+    #[arg(long, value_name = "N")]
+    concurrent_calls_off: Option<u32>,
+    /// Allowed calls a day in business hours
+    #[arg(long, value_name = "N")]
+    quota: Option<u32>,
+    /// Allowed calls a day off hours
+    #[arg(long, value_name = "N")]
+    quota_off: Option<u32>,
+    /// Where its calls may come from, as in US,GB; with set also +FR,-US to add and remove
+    #[arg(long, value_name = "COUNTRIES", allow_hyphen_values = true)]
+    source_countries: Option<Countries>,
+    /// Where its calls may go, as in US,GB; with set also +FR,-US to add and remove
+    #[arg(long, value_name = "COUNTRIES", allow_hyphen_values = true)]
+    destination_countries: Option<Countries>,
+    /// The policy it is under
+    #[arg(long, value_name = "NAME")]
+    policy: Option<String>,
+    /// Where its notices go
+    #[arg(long, value_name = "ADDRESS")]
+    email: Option<String>,
+    /// The file that holds its PIN, 4 to 16 digits
+    #[arg(long, value_name = "FILE")]
+    pin_file: Option<PathBuf>,
+}
+
+/// `create`
+#[derive(Debug, Args)]
+pub struct CreateArgs {
+    #[command(flatten)]
+    who: Who,
+    #[command(flatten)]
+    properties: Properties,
+}
+
+/// `set`
+#[derive(Debug, Args)]
+pub struct SetArgs {
+    #[command(flatten)]
+    who: Who,
+    #[command(flatten)]
+    properties: Properties,
+}
+
+/// `block`
+#[derive(Debug, Args)]
+pub struct BlockArgs {
+    #[command(flatten)]
+    who: Who,
+    /// Why, for who wonders later
+    #[arg(long, default_value = "", hide_default_value = true)]
+    reason: String,
+}
+
+/// Shows an account.
+///
+/// # Errors
+///
+/// When there is none, or the server does not answer.
+pub async fn show(who: Who, session: &mut Session<'_>) -> Result<Exit, Failure> {
+    let account = get(&who, session).await?;
+    one(&account, &facts(&account), session.console)
+}
+
+/// Creates an account; what is not given is the policy's for new accounts.
+///
+/// # Errors
+///
+/// When it exists, or a value is wrong.
+pub async fn create(args: CreateArgs, session: &mut Session<'_>) -> Result<Exit, Failure> {
+    let CreateArgs { who, properties } = args;
+    for countries in [
+        &properties.source_countries,
+        &properties.destination_countries,
+    ]
+    .into_iter()
+    .flatten()
+    {
+        if countries.is_change() {
+            return Err(Failure::usage("a new account has no countries to add to or remove from").hint(
+                "write the whole list, as in --source-countries US,GB; without it, the policy's for new accounts hold",
+            ));
+        }
+    }
+    let doing = format!("cannot create {who}");
+    let mut change = properties.changes(&who, &Account::default())?;
+    // Limits travel together, and those that are missing would be 0: with only some given, the account is created with
+    // the policy's and those are set after.
+    let some_limits: Vec<String> = change
+        .paths
+        .extract_if(.., |path| path.starts_with("limits."))
+        .collect();
+    let limits = change.account.limits.take();
+    if some_limits.len() == LIMITS {
+        change.account.limits = limits;
+    }
+    let request = CreateAccountRequest {
+        account: Some(change.account),
+    };
+    let mut account = session
+        .client
+        .create_account(request)
+        .await
+        .doing(doing)?
+        .account
+        .unwrap_or_default();
+    if !some_limits.is_empty() && some_limits.len() < LIMITS {
+        let account_with = Account {
+            limits,
+            etag: account.etag.clone(),
+            ..named(&who)
+        };
+        let doing = format!("{who} was created with the policy's limits, which cannot be changed");
+        account = update(account_with, some_limits, session)
+            .await
+            .doing(doing)?;
+    }
+    session.console.say(&format!("created {who}"));
+    one(&account, &facts(&account), session.console)
+}
+
+/// Changes what is given about an account, and nothing else.
+///
+/// # Errors
+///
+/// When there is none, a value is wrong, or nothing is given.
+pub async fn set(args: SetArgs, session: &mut Session<'_>) -> Result<Exit, Failure> {
+    let SetArgs { who, properties } = args;
+    let doing = format!("cannot change {who}");
+    let mut attempts = 2;
+    let account = loop {
+        // A list can be added to only as it is: it is read first, and must not have changed when it is written.
+        let present = if properties.change_countries() {
+            get(&who, session).await?
+        } else {
+            Account::default()
+        };
+        let Changes { account, paths } = properties.changes(&who, &present)?;
+        if paths.is_empty() {
+            return Err(Failure::usage(format!("nothing to change about {who}"))
+                .hint("`tfpsctl set --help` shows what can be changed"));
+        }
+        attempts -= 1;
+        match update(account, paths, session).await {
+            Err(error) if error.code() == Code::Aborted && attempts > 0 => {}
+            other => break other.doing(&doing)?,
+        }
+    };
+    session.console.say(&format!("changed {who}"));
+    one(&account, &facts(&account), session.console)
+}
+
+/// Removes an account.
+///
+/// # Errors
+///
+/// When there is none, or the answer is no.
+pub async fn remove(who: Who, session: &mut Session<'_>) -> Result<Exit, Failure> {
+    session.console.confirm(&format!("remove {who}")).await?;
+    let request = DeleteAccountRequest {
+        account: Some(who.key()),
+        etag: String::new(),
+    };
+    session
+        .client
+        .delete_account(request)
+        .await
+        .doing(format!("cannot remove {who}"))
+        .map_err(suggest_list)?;
+    session.console.say(&format!("removed {who}"));
+    Ok(Exit::Done)
+}
+
+/// Sets an account's counters to zero. Nothing is lost that is missed, so it does not ask.
+///
+/// # Errors
+///
+/// When there is none, or the server does not answer.
+pub async fn reset(who: Who, session: &mut Session<'_>) -> Result<Exit, Failure> {
+    let request = ResetUsageRequest {
+        account: Some(who.key()),
+    };
+    let answer = session
+        .client
+        .reset_usage(request)
+        .await
+        .doing(format!("cannot reset {who}"))
+        .map_err(suggest_list)?;
+    session.console.say(&format!(
+        "reset {who}: quotas and failed verifications count from zero"
+    ));
+    brief(answer.account, session)
+}
+
+/// Blocks an account.
+///
+/// # Errors
+///
+/// When there is none, or the server does not answer.
+pub async fn block(args: BlockArgs, session: &mut Session<'_>) -> Result<Exit, Failure> {
+    let BlockArgs { who, reason } = args;
+    let request = BlockAccountRequest {
+        account: Some(who.key()),
+        reason,
+    };
+    let answer = session
+        .client
+        .block_account(request)
+        .await
+        .doing(format!("cannot block {who}"))
+        .map_err(suggest_list)?;
+    session
+        .console
+        .say(&format!("blocked {who}: its calls are denied (R16)"));
+    brief(answer.account, session)
+}
+
+/// Takes a block back.
+///
+/// # Errors
+///
+/// When there is none, or the server does not answer.
+pub async fn unblock(who: Who, session: &mut Session<'_>) -> Result<Exit, Failure> {
+    let request = UnblockAccountRequest {
+        account: Some(who.key()),
+    };
+    let answer = session
+        .client
+        .unblock_account(request)
+        .await
+        .doing(format!("cannot unblock {who}"))
+        .map_err(suggest_list)?;
+    session.console.say(&format!("unblocked {who}"));
+    brief(answer.account, session)
+}
+
+/// How many fields [`Limits`] has.
+const LIMITS: usize = 4;
+
+/// New values, and the paths of the fields that hold them.
+struct Changes {
+    account: Account,
+    paths: Vec<String>,
+}
+
+impl Properties {
+    fn change_countries(&self) -> bool {
+        [&self.source_countries, &self.destination_countries]
+            .into_iter()
+            .flatten()
+            .any(Countries::is_change)
+    }
+
+    fn changes(&self, who: &Who, present: &Account) -> Result<Changes, Failure> {
+        let mut paths = Vec::new();
+        let mut set = |path: &str, given: bool| {
+            if given {
+                paths.push(path.to_owned());
+            }
+        };
+        set("limits.concurrent_calls", self.concurrent_calls.is_some());
+        set(
+            "limits.concurrent_calls_off_hours",
+            self.concurrent_calls_off.is_some(),
+        );
+        set("limits.daily_quota", self.quota.is_some());
+        set("limits.daily_quota_off_hours", self.quota_off.is_some());
+        set("source_countries", self.source_countries.is_some());
+        set(
+            "destination_countries",
+            self.destination_countries.is_some(),
+        );
+        set("policy", self.policy.is_some());
+        set("email_address", self.email.is_some());
+        set("pin", self.pin_file.is_some());
+        let countries = |given: &Option<Countries>, present: &[String]| {
+            given
+                .as_ref()
+                .map(|countries| countries.apply(present))
+                .unwrap_or_default()
+        };
+        let account = Account {
+            limits: Some(Limits {
+                concurrent_calls: self.concurrent_calls.unwrap_or(0),
+                concurrent_calls_off_hours: self.concurrent_calls_off.unwrap_or(0),
+                daily_quota: self.quota.unwrap_or(0),
+                daily_quota_off_hours: self.quota_off.unwrap_or(0),
+            }),
+            source_countries: countries(&self.source_countries, &present.source_countries),
+            destination_countries: countries(
+                &self.destination_countries,
+                &present.destination_countries,
+            ),
+            policy: self.policy.clone().unwrap_or_default(),
+            email_address: self.email.clone().unwrap_or_default(),
+            pin: self
+                .pin_file
+                .as_ref()
+                .map(read_pin)
+                .transpose()?
+                .unwrap_or_default(),
+            etag: if self.change_countries() {
+                present.etag.clone()
+            } else {
+                String::new()
+            },
+            ..named(who)
+        };
+        Ok(Changes { account, paths })
+    }
+}
+
+fn named(who: &Who) -> Account {
+    let AccountKey { username, domain } = who.key();
+    Account {
+        username,
+        domain,
+        ..Default::default()
+    }
+}
+
+async fn get(who: &Who, session: &Session<'_>) -> Result<Account, Failure> {
+    let request = GetAccountRequest {
+        account: Some(who.key()),
+    };
+    let answer = session
+        .client
+        .get_account(request)
+        .await
+        .doing(format!("cannot show {who}"))
+        .map_err(suggest_list)?;
+    Ok(answer.account.unwrap_or_default())
+}
+
+async fn update(
+    account: Account,
+    paths: Vec<String>,
+    session: &Session<'_>,
+) -> Result<Account, tfps_client::Error> {
+    let update_mask = Some(prost_types::FieldMask { paths });
+    let request = UpdateAccountRequest {
+        account: Some(account),
+        update_mask,
+    };
+    Ok(session
+        .client
+        .update_account(request)
+        .await?
+        .account
+        .unwrap_or_default())
+}
+
+fn read_pin(path: &PathBuf) -> Result<String, Failure> {
+    let text = fs::read_to_string(path).map_err(|error| {
+        Failure::usage(format!(
+            "cannot read the PIN file {}: {error}",
+            path.display()
+        ))
+    })?;
+    let pin = text.trim();
+    if (4..=16).contains(&pin.len()) && pin.bytes().all(|byte| byte.is_ascii_digit()) {
+        Ok(pin.to_owned())
+    } else {
+        Err(Failure::usage(format!(
+            "the PIN in {} is not 4 to 16 digits",
+            path.display()
+        )))
+    }
+}
+
+/// For a program, the account after the change; a person was told in words.
+fn brief(account: Option<Account>, session: &mut Session<'_>) -> Result<Exit, Failure> {
+    match session.console.format() {
+        Format::Table => Ok(Exit::Done),
+        _ => one(
+            &account.unwrap_or_default(),
+            &Facts::default(),
+            session.console,
+        ),
+    }
+}
+
+fn suggest_list(failure: Failure) -> Failure {
+    if failure.exit == Exit::NotFound {
+        failure.hint("`tfpsctl list` shows the accounts")
+    } else {
+        failure
+    }
+}
+
+fn facts(account: &Account) -> Facts {
+    let limits = account.limits.unwrap_or_default();
+    let usage = account.usage.unwrap_or_default();
+    let mut facts = Facts::default();
+    facts.add(
+        "account",
+        format!("{}@{}", account.username, account.domain),
+    );
+    if account.blocked {
+        let why = if account.block_reason.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", account.block_reason)
+        };
+        facts.add("blocked", Cell::toned(format!("yes{why}"), Tone::Bad));
+    }
+    if usage.locked_until.is_some() {
+        let until = format!(
+            "until {} after failed verifications (R17)",
+            time::show(usage.locked_until.as_ref())
+        );
+        facts.add("locked", Cell::toned(until, Tone::Bad));
+    }
+    facts
+        .add(
+            "concurrent calls",
+            format!(
+                "{}, off hours {}; now {}",
+                limits.concurrent_calls, limits.concurrent_calls_off_hours, usage.concurrent_calls
+            ),
+        )
+        .add(
+            "daily quota",
+            format!(
+                "{}, off hours {}; today {} and {}",
+                count(limits.daily_quota.into()),
+                count(limits.daily_quota_off_hours.into()),
+                count(usage.calls_today.into()),
+                count(usage.calls_today_off_hours.into())
+            ),
+        )
+        .add("source countries", or_none(&account.source_countries))
+        .add(
+            "destination countries",
+            or_none(&account.destination_countries),
+        );
+    for grant in &account.grants {
+        let direction = if grant.source {
+            "source"
+        } else {
+            "destination"
+        };
+        let calls = grant
+            .calls_left
+            .map(|calls| format!(", {calls} more calls"))
+            .unwrap_or_default();
+        let until = time::show(grant.expires_at.as_ref());
+        facts.add(
+            "opened for a while",
+            format!("{direction} {}, until {until}{calls}", grant.country),
+        );
+    }
+    facts
+        .add(
+            "policy",
+            if account.policy.is_empty() {
+                "default"
+            } else {
+                &account.policy
+            },
+        )
+        .add_some("email", account.email_address.as_str())
+        .add("PIN", if account.has_pin { "set" } else { "none" });
+    if usage.failed_verifications > 0 {
+        facts.add(
+            "failed verifications",
+            Cell::toned(usage.failed_verifications.to_string(), Tone::Caution),
+        );
+    }
+    facts
+        .add_some("created", time::show(account.create_time.as_ref()))
+        .add_some("changed", time::show(account.update_time.as_ref()));
+    facts
+}
+
+fn or_none(countries: &[String]) -> String {
+    if countries.is_empty() {
+        "none".to_owned()
+    } else {
+        countries.join(", ")
+    }
+}

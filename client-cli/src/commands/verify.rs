@@ -1,0 +1,143 @@
+//! `verify`
+
+use clap::{ArgGroup, Args};
+use tfps_client::v1::{
+    CompleteVerificationRequest, CompleteVerificationResponse, Purpose, StartVerificationRequest,
+    StartVerificationResponse, VerificationMethod,
+};
+
+use super::{account::Who, one};
+use crate::{
+    failure::{Doing, Exit, Failure},
+    output::{Cell, Facts, Tone},
+    reflection::{choice, choices},
+    session::Session,
+    time,
+};
+
+/// `verify`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 passed, 1 not passed.",
+    group = ArgGroup::new("which").args(["challenge", "purpose"]).required(true).multiple(true)
+)]
+pub struct VerifyArgs {
+    #[command(flatten)]
+    who: Who,
+    /// The challenge's id, as `check` told it
+    #[arg(long, value_name = "ID")]
+    challenge: Option<String>,
+    /// What the challenge is about; without its id, the newest one about this is taken
+    #[arg(long, value_parser = choices::<Purpose>())]
+    purpose: Option<Purpose>,
+    /// The digits to type, instead of asking for them
+    #[arg(long, value_parser = digits)]
+    digits: Option<String>,
+}
+
+/// Opens a verification, has the digits typed, and says what changed.
+///
+/// # Errors
+///
+/// When no challenge is pending, or the server does not answer.
+pub async fn run(args: VerifyArgs, session: &mut Session<'_>) -> Result<Exit, Failure> {
+    let VerifyArgs {
+        who,
+        challenge,
+        purpose,
+        digits,
+    } = args;
+    let request = StartVerificationRequest {
+        challenge_id: challenge.unwrap_or_default(),
+        account: Some(who.key()),
+        purpose: purpose.map_or(0, Into::into),
+    };
+    let doing = format!("cannot verify {who}");
+    let started = session.client.start_verification(request).await.doing(&doing).map_err(|failure| {
+        if failure.exit == Exit::NotFound {
+            failure.hint("a challenge comes from `tfpsctl check` (not a dry run), and waits only for a while")
+        } else {
+            failure
+        }
+    })?;
+    session.console.say(&told(&started));
+    let digits = match digits {
+        Some(digits) => digits,
+        None => session.console.ask(&heard(&started)).await?,
+    };
+    let request = CompleteVerificationRequest {
+        verification_id: started.verification_id,
+        digits,
+    };
+    let completed = session
+        .client
+        .complete_verification(request)
+        .await
+        .doing(&doing)?;
+    one(&completed, &facts(&completed), session.console)?;
+    Ok(if completed.passed {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
+}
+
+/// What the challenge is about.
+fn told(started: &StartVerificationResponse) -> String {
+    let what = [choice::<Purpose>(started.purpose), started.country.clone()].join(" ");
+    let call = if started.dialed_number.is_empty() {
+        String::new()
+    } else {
+        format!(", for the call to {}", started.dialed_number)
+    };
+    format!(
+        "challenge: {}{call}, until {}",
+        what.trim_end(),
+        time::show(started.expires_at.as_ref())
+    )
+}
+
+/// What the caller hears, and is to answer.
+fn heard(started: &StartVerificationResponse) -> String {
+    if started.method() == VerificationMethod::Captcha {
+        let spoken: Vec<_> = started.captcha_digits.chars().map(String::from).collect();
+        format!("the caller hears {} and types:", spoken.join(" "))
+    } else {
+        "the caller types the PIN:".to_owned()
+    }
+}
+
+fn facts(completed: &CompleteVerificationResponse) -> Facts {
+    let mut facts = Facts::default();
+    if completed.passed {
+        facts.add("verification", Cell::toned("passed", Tone::Good));
+        facts.add(
+            "change",
+            if completed.change.is_empty() {
+                "none"
+            } else {
+                &completed.change
+            },
+        );
+        return facts;
+    }
+    facts.add("verification", Cell::toned("not passed", Tone::Bad));
+    if completed.locked_until.is_some() {
+        let until = format!(
+            "until {} (R17)",
+            time::show(completed.locked_until.as_ref())
+        );
+        facts.add("locked", Cell::toned(until, Tone::Bad));
+    } else {
+        facts.add("attempts left", completed.attempts_left.to_string());
+    }
+    facts
+}
+
+fn digits(text: &str) -> Result<String, String> {
+    if text.len() <= 16 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        Ok(text.to_owned())
+    } else {
+        Err("write at most 16 digits".to_owned())
+    }
+}

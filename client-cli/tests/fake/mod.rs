@@ -1,0 +1,732 @@
+//! A server of the API with a handful of made-up data, in the tests' own process.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use tfps_client::v1::{self, *};
+use tfps_proto::v1::{
+    admin_service_server::{AdminService, AdminServiceServer},
+    check_service_server::{CheckService, CheckServiceServer},
+    learn_service_server::{LearnService, LearnServiceServer},
+    verify_service_server::{VerifyService, VerifyServiceServer},
+};
+use tokio::net::TcpListener;
+use tokio_stream::{Stream, StreamExt};
+use tonic::{
+    Code, Request, Response, Status, Streaming,
+    transport::{Server, server::TcpIncoming},
+};
+use tonic_types::{ErrorDetails, StatusExt};
+
+pub mod data;
+
+/// Takes the token `tfps_admin` for everything, `tfps_switch` for all but administration.
+#[derive(Clone, Default)]
+pub struct Fake(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    state: Mutex<State>,
+    /// How many updates find that somebody else was faster.
+    rivals: AtomicU32,
+    watches: AtomicU32,
+}
+
+#[derive(Default)]
+pub struct State {
+    pub accounts: Vec<Account>,
+    pub policies: Vec<Policy>,
+    pub entries: Vec<Entry>,
+    pub decisions: Vec<Decision>,
+    /// The last account that was created or updated, as it was asked, and the mask.
+    pub asked: Vec<(Account, Vec<String>)>,
+    pub lessons: Vec<LearnRequest>,
+    pub checks: Vec<CheckRequest>,
+    changes: u64,
+}
+
+impl Fake {
+    /// Serves on a free port.
+    pub async fn serve() -> (Self, SocketAddr) {
+        let fake = Self::default();
+        *fake.state() = data::state();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let router = Server::builder()
+            .add_service(CheckServiceServer::new(fake.clone()))
+            .add_service(LearnServiceServer::new(fake.clone()))
+            .add_service(VerifyServiceServer::new(fake.clone()))
+            .add_service(AdminServiceServer::with_interceptor(fake.clone(), admin));
+        tokio::spawn(async move {
+            router
+                .serve_with_incoming(TcpIncoming::from(listener))
+                .await
+        });
+        (fake, address)
+    }
+
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.0
+            .state
+            .lock()
+            .expect("no test panics while it holds it")
+    }
+
+    /// The next `number` updates find that somebody else was faster.
+    pub fn set_rivals(&self, number: u32) {
+        self.0.rivals.store(number, Ordering::SeqCst);
+    }
+
+    fn rival(&self) -> bool {
+        self.0
+            .rivals
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |rivals| {
+                rivals.checked_sub(1)
+            })
+            .is_ok()
+    }
+
+    fn decide(check: &CheckRequest) -> Result<CheckResponse, Status> {
+        if check.dialed_number.len() > 64 {
+            return Err(violation("check.dialed_number", "at most 64 characters"));
+        }
+        Ok(data::decision(check))
+    }
+}
+
+fn admin(request: Request<()>) -> Result<Request<()>, Status> {
+    match request
+        .metadata()
+        .get("authorization")
+        .map(|value| value.as_bytes())
+    {
+        Some(b"Bearer tfps_admin") => Ok(request),
+        Some(b"Bearer tfps_switch") => Err(Status::permission_denied(
+            "the role switch does not administer",
+        )),
+        _ => Err(Status::unauthenticated("no such token")),
+    }
+}
+
+fn violation(field: &str, description: &str) -> Status {
+    let details = ErrorDetails::with_bad_request_violation(field, description);
+    Status::with_error_details(Code::InvalidArgument, "the request is malformed", details)
+}
+
+fn no_account() -> Status {
+    Status::not_found("no such account")
+}
+
+impl State {
+    fn account(&mut self, key: Option<&AccountKey>) -> Result<&mut Account, Status> {
+        let key = key.ok_or_else(|| violation("account", "required"))?;
+        self.accounts
+            .iter_mut()
+            .find(|account| account.username == key.username && account.domain == key.domain)
+            .ok_or_else(no_account)
+    }
+
+    fn etag(&mut self) -> String {
+        self.changes += 1;
+        format!("etag-{}", self.changes)
+    }
+
+    fn matching(&self, filter: &EntryFilter) -> Vec<Entry> {
+        let matches = |entry: &&Entry| {
+            (filter.kind == 0 || entry.kind == filter.kind)
+                && (filter.action == 0 || entry.action == filter.action)
+                && (filter.value.is_empty() || entry.value == filter.value)
+                && (filter.source.is_empty() || entry.source == filter.source)
+                && filter
+                    .domain
+                    .as_ref()
+                    .is_none_or(|domain| entry.domain == *domain)
+                && (filter.matching.is_empty() || filter.matching.starts_with(&entry.value))
+        };
+        self.entries.iter().filter(matches).cloned().collect()
+    }
+}
+
+/// A page of two, so that even a handful of things has several.
+fn page<T: Clone>(things: &[T], token: &str) -> (Vec<T>, String) {
+    let from: usize = token.parse().unwrap_or(0);
+    let next = from + 2;
+    let token = if next < things.len() {
+        next.to_string()
+    } else {
+        String::new()
+    };
+    (things.iter().skip(from).take(2).cloned().collect(), token)
+}
+
+type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+type Answer<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl CheckService for Fake {
+    async fn check(&self, request: Request<CheckRequest>) -> Answer<CheckResponse> {
+        if request.metadata().get("authorization").is_none() {
+            return Err(Status::unauthenticated("no token"));
+        }
+        let check = request.into_inner();
+        self.state().checks.push(check.clone());
+        Self::decide(&check).map(Response::new)
+    }
+
+    type StreamChecksStream = Answers<StreamChecksResponse>;
+
+    async fn stream_checks(
+        &self,
+        request: Request<Streaming<StreamChecksRequest>>,
+    ) -> Answer<Self::StreamChecksStream> {
+        let this = self.clone();
+        let answers = request.into_inner().map(move |request| {
+            let StreamChecksRequest { id, check } = request?;
+            let check = check.unwrap_or_default();
+            this.state().checks.push(check.clone());
+            if check.dialed_number == "666" {
+                return Err(Status::unavailable("draining"));
+            }
+            let result = match Self::decide(&check) {
+                Ok(decision) => stream_checks_response::Result::Decision(decision),
+                Err(status) => stream_checks_response::Result::Error(
+                    prost::Message::decode(status.details())
+                        .expect("the details are a google.rpc.Status"),
+                ),
+            };
+            Ok(StreamChecksResponse {
+                id,
+                result: Some(result),
+            })
+        });
+        Ok(Response::new(Box::pin(answers)))
+    }
+}
+
+#[tonic::async_trait]
+impl LearnService for Fake {
+    async fn learn(&self, request: Request<LearnRequest>) -> Answer<LearnResponse> {
+        let request = request.into_inner();
+        self.state().lessons.push(request.clone());
+        let changes = match request.lesson {
+            Some(learn_request::Lesson::Outcome(Outcome {
+                subject: Some(outcome::Subject::DecisionId(id)),
+                ..
+            })) => {
+                if id == "none" {
+                    return Err(Status::not_found("no such decision"));
+                }
+                vec!["+5352345678 is on the block list".to_owned()]
+            }
+            Some(learn_request::Lesson::Outcome(_)) => {
+                vec!["+25261 is on the block list".to_owned()]
+            }
+            _ => Vec::new(),
+        };
+        Ok(Response::new(LearnResponse { changes }))
+    }
+}
+
+#[tonic::async_trait]
+impl VerifyService for Fake {
+    async fn start_verification(
+        &self,
+        request: Request<StartVerificationRequest>,
+    ) -> Answer<StartVerificationResponse> {
+        let request = request.into_inner();
+        let pin = request.purpose() == Purpose::Quota;
+        if request.challenge_id == "gone" {
+            return Err(Status::not_found("no challenge is pending"));
+        }
+        Ok(Response::new(StartVerificationResponse {
+            verification_id: "v1".to_owned(),
+            method: if pin {
+                VerificationMethod::Pin
+            } else {
+                VerificationMethod::Captcha
+            }
+            .into(),
+            captcha_digits: if pin { "" } else { "0417" }.to_owned(),
+            digit_count: if pin { 0 } else { 4 },
+            expires_at: data::time("2026-06-08T21:32:00Z"),
+            attempts_left: 3,
+            purpose: if pin {
+                Purpose::Quota
+            } else {
+                Purpose::DestinationCountry
+            }
+            .into(),
+            country: if pin { "" } else { "SO" }.to_owned(),
+            dialed_number: "0025261234567".to_owned(),
+        }))
+    }
+
+    async fn complete_verification(
+        &self,
+        request: Request<CompleteVerificationRequest>,
+    ) -> Answer<CompleteVerificationResponse> {
+        Ok(Response::new(match request.into_inner().digits.as_str() {
+            "0417" => CompleteVerificationResponse {
+                passed: true,
+                change: "destination country SO is open until 2026-06-09 21:30:00Z".to_owned(),
+                attempts_left: 3,
+                account: Some(self.state().accounts[0].clone()),
+                ..Default::default()
+            },
+            "" => CompleteVerificationResponse {
+                locked_until: data::time("2026-06-08T22:30:00Z"),
+                ..Default::default()
+            },
+            _ => CompleteVerificationResponse {
+                attempts_left: 2,
+                ..Default::default()
+            },
+        }))
+    }
+}
+
+#[tonic::async_trait]
+impl AdminService for Fake {
+    async fn list_accounts(
+        &self,
+        request: Request<ListAccountsRequest>,
+    ) -> Answer<ListAccountsResponse> {
+        let request = request.into_inner();
+        let state = self.state();
+        let matching: Vec<_> = state
+            .accounts
+            .iter()
+            .filter(|account| request.domain.is_empty() || account.domain == request.domain)
+            .filter(|account| account.username.starts_with(&request.username_prefix))
+            .filter(|account| {
+                request
+                    .blocked
+                    .is_none_or(|blocked| account.blocked == blocked)
+            })
+            .cloned()
+            .collect();
+        let (accounts, next_page_token) = page(&matching, &request.page_token);
+        Ok(Response::new(ListAccountsResponse {
+            accounts,
+            next_page_token,
+            total_size: matching.len() as u64,
+        }))
+    }
+
+    async fn get_account(&self, request: Request<GetAccountRequest>) -> Answer<GetAccountResponse> {
+        let account = self
+            .state()
+            .account(request.into_inner().account.as_ref())?
+            .clone();
+        Ok(Response::new(GetAccountResponse {
+            account: Some(account),
+        }))
+    }
+
+    async fn create_account(
+        &self,
+        request: Request<CreateAccountRequest>,
+    ) -> Answer<CreateAccountResponse> {
+        let account = request.into_inner().account.unwrap_or_default();
+        let mut state = self.state();
+        let key = AccountKey {
+            username: account.username.clone(),
+            domain: account.domain.clone(),
+        };
+        if state.account(Some(&key)).is_ok() {
+            return Err(Status::already_exists("there is such an account"));
+        }
+        state.asked.push((account.clone(), Vec::new()));
+        let mut created = data::account(&account.username, &account.domain);
+        created.etag = state.etag();
+        created.limits = account.limits.or(created.limits);
+        created.has_pin = !account.pin.is_empty();
+        if !account.source_countries.is_empty() {
+            created.source_countries = account.source_countries;
+        }
+        if !account.destination_countries.is_empty() {
+            created.destination_countries = account.destination_countries;
+        }
+        state.accounts.push(created.clone());
+        Ok(Response::new(CreateAccountResponse {
+            account: Some(created),
+        }))
+    }
+
+    async fn update_account(
+        &self,
+        request: Request<UpdateAccountRequest>,
+    ) -> Answer<UpdateAccountResponse> {
+        let request = request.into_inner();
+        let (account, mask) = (
+            request.account.unwrap_or_default(),
+            request.update_mask.unwrap_or_default().paths,
+        );
+        let mut state = self.state();
+        let key = AccountKey {
+            username: account.username.clone(),
+            domain: account.domain.clone(),
+        };
+        if self.rival() {
+            let etag = state.etag();
+            state.account(Some(&key))?.etag = etag;
+        }
+        let etag = state.etag();
+        state.asked.push((account.clone(), mask.clone()));
+        let present = state.account(Some(&key))?;
+        if !account.etag.is_empty() && account.etag != present.etag {
+            return Err(Status::aborted("the account changed meanwhile"));
+        }
+        let limits = account.limits.unwrap_or_default();
+        if limits.daily_quota > 100_000 {
+            return Err(violation("account.limits.daily_quota", "at most 100000"));
+        }
+        let kept = present.limits.get_or_insert_default();
+        for path in &mask {
+            match path.as_str() {
+                "limits.concurrent_calls" => kept.concurrent_calls = limits.concurrent_calls,
+                "limits.concurrent_calls_off_hours" => {
+                    kept.concurrent_calls_off_hours = limits.concurrent_calls_off_hours;
+                }
+                "limits.daily_quota" => kept.daily_quota = limits.daily_quota,
+                "limits.daily_quota_off_hours" => {
+                    kept.daily_quota_off_hours = limits.daily_quota_off_hours
+                }
+                "source_countries" => present
+                    .source_countries
+                    .clone_from(&account.source_countries),
+                "destination_countries" => present
+                    .destination_countries
+                    .clone_from(&account.destination_countries),
+                "policy" => present.policy.clone_from(&account.policy),
+                "email_address" => present.email_address.clone_from(&account.email_address),
+                "pin" => present.has_pin = true,
+                other => return Err(violation("update_mask", &format!("no field {other}"))),
+            }
+        }
+        present.etag = etag;
+        Ok(Response::new(UpdateAccountResponse {
+            account: Some(present.clone()),
+        }))
+    }
+
+    async fn delete_account(
+        &self,
+        request: Request<DeleteAccountRequest>,
+    ) -> Answer<DeleteAccountResponse> {
+        let key = request.into_inner().account;
+        let mut state = self.state();
+        let gone = state.account(key.as_ref())?.clone();
+        state.accounts.retain(|account| *account != gone);
+        Ok(Response::new(DeleteAccountResponse {}))
+    }
+
+    async fn reset_usage(&self, request: Request<ResetUsageRequest>) -> Answer<ResetUsageResponse> {
+        let mut state = self.state();
+        let account = state.account(request.into_inner().account.as_ref())?;
+        account.usage = Some(AccountUsage::default());
+        Ok(Response::new(ResetUsageResponse {
+            account: Some(account.clone()),
+        }))
+    }
+
+    async fn block_account(
+        &self,
+        request: Request<BlockAccountRequest>,
+    ) -> Answer<BlockAccountResponse> {
+        let request = request.into_inner();
+        let mut state = self.state();
+        let account = state.account(request.account.as_ref())?;
+        (account.blocked, account.block_reason) = (true, request.reason);
+        Ok(Response::new(BlockAccountResponse {
+            account: Some(account.clone()),
+        }))
+    }
+
+    async fn unblock_account(
+        &self,
+        request: Request<UnblockAccountRequest>,
+    ) -> Answer<UnblockAccountResponse> {
+        let mut state = self.state();
+        let account = state.account(request.into_inner().account.as_ref())?;
+        (account.blocked, account.block_reason) = (false, String::new());
+        Ok(Response::new(UnblockAccountResponse {
+            account: Some(account.clone()),
+        }))
+    }
+
+    async fn list_policies(
+        &self,
+        request: Request<ListPoliciesRequest>,
+    ) -> Answer<ListPoliciesResponse> {
+        let (policies, next_page_token) =
+            page(&self.state().policies, &request.into_inner().page_token);
+        Ok(Response::new(ListPoliciesResponse {
+            policies,
+            next_page_token,
+        }))
+    }
+
+    async fn get_policy(&self, request: Request<GetPolicyRequest>) -> Answer<GetPolicyResponse> {
+        let GetPolicyRequest { name, domain } = request.into_inner();
+        let state = self.state();
+        let policy = state
+            .policies
+            .iter()
+            .find(|policy| policy.name == name && policy.domain == domain)
+            .cloned();
+        let policy = policy.ok_or_else(|| Status::not_found("no such policy"))?;
+        Ok(Response::new(GetPolicyResponse {
+            policy: Some(policy),
+        }))
+    }
+
+    async fn put_policy(&self, request: Request<PutPolicyRequest>) -> Answer<PutPolicyResponse> {
+        let mut policy = request.into_inner().policy.unwrap_or_default();
+        if policy.time_zone == "Mars/Olympus" {
+            return Err(violation("policy.time_zone", "not an IANA time zone"));
+        }
+        let mut state = self.state();
+        let is_it =
+            |present: &Policy| present.name == policy.name && present.domain == policy.domain;
+        let etag = state.etag();
+        if self.rival() {
+            state
+                .policies
+                .iter_mut()
+                .filter(|present| is_it(present))
+                .for_each(|present| present.etag.push('!'));
+        }
+        let present = state.policies.iter().find(|present| is_it(present));
+        if !policy.etag.is_empty() && present.is_some_and(|present| present.etag != policy.etag) {
+            return Err(Status::aborted("the policy changed meanwhile"));
+        }
+        state.policies.retain(|present| !is_it(present));
+        policy.etag = etag;
+        state.policies.push(policy.clone());
+        Ok(Response::new(PutPolicyResponse {
+            policy: Some(policy),
+        }))
+    }
+
+    async fn delete_policy(
+        &self,
+        request: Request<DeletePolicyRequest>,
+    ) -> Answer<DeletePolicyResponse> {
+        let DeletePolicyRequest { name, domain, .. } = request.into_inner();
+        if name == "default" {
+            return Err(Status::failed_precondition(
+                "the general default policy stays",
+            ));
+        }
+        let mut state = self.state();
+        let before = state.policies.len();
+        state
+            .policies
+            .retain(|policy| policy.name != name || policy.domain != domain);
+        if state.policies.len() == before {
+            return Err(Status::not_found("no such policy"));
+        }
+        Ok(Response::new(DeletePolicyResponse {}))
+    }
+
+    async fn list_entries(
+        &self,
+        request: Request<ListEntriesRequest>,
+    ) -> Answer<ListEntriesResponse> {
+        let request = request.into_inner();
+        let matching = self.state().matching(&request.filter.unwrap_or_default());
+        let (entries, next_page_token) = page(&matching, &request.page_token);
+        Ok(Response::new(ListEntriesResponse {
+            entries,
+            next_page_token,
+            total_size: matching.len() as u64,
+        }))
+    }
+
+    async fn put_entries(&self, request: Request<PutEntriesRequest>) -> Answer<PutEntriesResponse> {
+        let mut answer = PutEntriesResponse::default();
+        let mut state = self.state();
+        for entry in request.into_inner().entries {
+            if entry.value.starts_with('x') {
+                return Err(violation("entries[0].value", "not an address or CIDR"));
+            }
+            let before = state.entries.len();
+            state.entries.retain(|present| present.value != entry.value);
+            let replaced = (before - state.entries.len()) as u64;
+            answer.replaced += replaced;
+            answer.created += 1 - replaced;
+            state.entries.push(entry);
+        }
+        Ok(Response::new(answer))
+    }
+
+    async fn delete_entries(
+        &self,
+        request: Request<DeleteEntriesRequest>,
+    ) -> Answer<DeleteEntriesResponse> {
+        let mut state = self.state();
+        let gone = state.matching(&request.into_inner().filter.unwrap_or_default());
+        state.entries.retain(|entry| !gone.contains(entry));
+        Ok(Response::new(DeleteEntriesResponse {
+            deleted: gone.len() as u64,
+        }))
+    }
+
+    /// A line that starts with `x` is wrong; the list is taken when the stream ends, and only then.
+    async fn import_entries(
+        &self,
+        request: Request<Streaming<ImportEntriesRequest>>,
+    ) -> Answer<ImportEntriesResponse> {
+        let mut requests = request.into_inner();
+        let mut header = ImportHeader::default();
+        let mut answer = ImportEntriesResponse::default();
+        let mut taken = BTreeMap::new();
+        while let Some(request) = requests.message().await? {
+            match request.part {
+                Some(import_entries_request::Part::Header(given)) => header = given,
+                Some(import_entries_request::Part::Lines(lines)) => {
+                    for (line, value) in (lines.first_line..).zip(lines.lines) {
+                        if value.starts_with('x') {
+                            let why = "not a number".to_owned();
+                            if !header.skip_invalid {
+                                return Err(violation(&format!("lines[{line}]"), "not a number"));
+                            }
+                            answer.rejected_count += 1;
+                            answer.rejected.push(RejectedLine { line, value, why });
+                        } else if !value.is_empty() && taken.insert(value, ()).is_some() {
+                            answer.duplicates += 1;
+                        }
+                    }
+                }
+                None => return Err(violation("part", "required")),
+            }
+        }
+        answer.created = taken.len() as u64;
+        let entry = |value: &String| Entry {
+            kind: header.kind,
+            action: header.action,
+            value: value.clone(),
+            source: header.source.clone(),
+            ..Default::default()
+        };
+        self.state().entries.extend(taken.keys().map(entry));
+        Ok(Response::new(answer))
+    }
+
+    async fn list_decisions(
+        &self,
+        request: Request<ListDecisionsRequest>,
+    ) -> Answer<ListDecisionsResponse> {
+        let request = request.into_inner();
+        let filter = request.filter.unwrap_or_default();
+        let state = self.state();
+        let matching: Vec<_> = state
+            .decisions
+            .iter()
+            .filter(|decision| filter.codes.is_empty() || filter.codes.contains(&decision.code))
+            .filter(|decision| decision.e164.starts_with(&filter.number_prefix))
+            .cloned()
+            .collect();
+        let (decisions, next_page_token) = page(&matching, &request.page_token);
+        Ok(Response::new(ListDecisionsResponse {
+            decisions,
+            next_page_token,
+            not_yet_listed: 3,
+        }))
+    }
+
+    type WatchDecisionsStream = Answers<WatchDecisionsResponse>;
+
+    /// The first watcher gets two decisions and is cut off, the second one more, and then is no longer allowed.
+    async fn watch_decisions(
+        &self,
+        _: Request<WatchDecisionsRequest>,
+    ) -> Answer<Self::WatchDecisionsStream> {
+        let decisions = self.state().decisions.clone();
+        let answer = |decision: &Decision, skipped| {
+            Ok(WatchDecisionsResponse {
+                decision: Some(decision.clone()),
+                skipped,
+            })
+        };
+        let answers = match self.0.watches.fetch_add(1, Ordering::SeqCst) {
+            0 => vec![answer(&decisions[0], 0), answer(&decisions[1], 0)],
+            1 => return Err(Status::unavailable("starting")),
+            _ => vec![
+                answer(&decisions[2], 7),
+                Err(Status::permission_denied("the token was revoked")),
+            ],
+        };
+        Ok(Response::new(Box::pin(tokio_stream::iter(answers))))
+    }
+
+    async fn explain_check(
+        &self,
+        request: Request<ExplainCheckRequest>,
+    ) -> Answer<ExplainCheckResponse> {
+        let check = request.into_inner().check.unwrap_or_default();
+        Ok(Response::new(ExplainCheckResponse {
+            decision: Some(Self::decide(&check)?),
+            findings: data::findings(),
+            policy: "default".to_owned(),
+            account_known: true,
+        }))
+    }
+
+    async fn get_status(&self, _: Request<GetStatusRequest>) -> Answer<GetStatusResponse> {
+        Ok(Response::new(data::status()))
+    }
+
+    async fn get_statistics(
+        &self,
+        _: Request<GetStatisticsRequest>,
+    ) -> Answer<GetStatisticsResponse> {
+        Ok(Response::new(data::statistics()))
+    }
+
+    async fn list_tokens(&self, _: Request<ListTokensRequest>) -> Answer<ListTokensResponse> {
+        Ok(Response::new(ListTokensResponse {
+            tokens: data::tokens(),
+            ..Default::default()
+        }))
+    }
+
+    async fn create_token(
+        &self,
+        request: Request<CreateTokenRequest>,
+    ) -> Answer<CreateTokenResponse> {
+        let token = Token {
+            id: "t3".to_owned(),
+            ..request.into_inner().token.unwrap_or_default()
+        };
+        Ok(Response::new(CreateTokenResponse {
+            token: Some(token),
+            secret: "tfps_0123456789".to_owned(),
+        }))
+    }
+
+    async fn revoke_token(
+        &self,
+        request: Request<RevokeTokenRequest>,
+    ) -> Answer<RevokeTokenResponse> {
+        if request.into_inner().id == "t1" {
+            return Ok(Response::new(RevokeTokenResponse {}));
+        }
+        Err(Status::not_found("no such token"))
+    }
+
+    async fn reload(&self, _: Request<v1::ReloadRequest>) -> Answer<ReloadResponse> {
+        Ok(Response::new(ReloadResponse {
+            applied: vec!["log.level".to_owned()],
+            needs_restart: vec!["grpc.listen".to_owned()],
+        }))
+    }
+}

@@ -1,0 +1,150 @@
+//! Administration: accounts, policies, lists, decisions, tokens. It enforces roles and domains; what changes goes to
+//! the database first, then to memory.
+
+mod accounts;
+mod decisions;
+mod entries;
+mod policies;
+mod tokens;
+
+pub use accounts::{AccountChange, AccountView};
+pub use decisions::{DecisionPage, Overview};
+pub use entries::{EntryLine, Import, Imported, ListKeeper, RejectedLine};
+pub use policies::{PolicyView, read as read_policy, write as write_policy};
+pub use tokens::NewToken;
+
+use std::sync::Arc;
+
+use tfps_engine::call::FieldError;
+
+use crate::{
+    accounts::Book,
+    auth::{Refusal, Tokens},
+    clock::Clock,
+    journal::{Journal, ShipperHandle},
+    state::State,
+    store::{Store, StoreError},
+};
+
+/// The largest page.
+pub const MAX_PAGE: usize = 1_000;
+/// The page where none is asked for.
+const DEFAULT_PAGE: usize = 100;
+
+/// Administers.
+pub struct Admin {
+    /// What is in memory.
+    pub state: Arc<State>,
+    /// The database.
+    pub store: Arc<dyn Store>,
+    /// The accounts.
+    pub book: Arc<Book>,
+    /// The lists.
+    pub lists: Arc<ListKeeper>,
+    /// The tokens.
+    pub tokens: Arc<Tokens>,
+    /// The journal.
+    pub journal: Arc<Journal>,
+    /// Brings the journal to the database.
+    pub shipper: ShipperHandle,
+    /// The time.
+    pub clock: Clock,
+    /// One change of the policies or tokens at a time.
+    pub turns: tokio::sync::Mutex<()>,
+}
+
+/// Why something is not done.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// A field is wrong.
+    #[error("{field}: {problem}")]
+    Field {
+        /// The field, as a path.
+        field: String,
+        /// What is wrong and what would be right.
+        problem: String,
+    },
+    /// No such thing.
+    #[error("there is no {0}")]
+    NotFound(String),
+    /// There is one already.
+    #[error("there is already {0}")]
+    AlreadyExists(String),
+    /// Somebody else was quicker.
+    #[error("{0} was changed meanwhile; read it again and repeat the change")]
+    Changed(String),
+    /// Not as things are.
+    #[error("{0}")]
+    Precondition(String),
+    /// The token is for something else.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The database fails.
+    #[error("{0}")]
+    Store(StoreError),
+}
+
+impl From<StoreError> for AdminError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<FieldError> for AdminError {
+    fn from(error: FieldError) -> Self {
+        Self::field(error.field, error.problem)
+    }
+}
+
+impl AdminError {
+    /// Names a field and what is wrong with it.
+    pub fn field(field: impl Into<String>, problem: impl ToString) -> Self {
+        Self::Field {
+            field: field.into(),
+            problem: problem.to_string(),
+        }
+    }
+
+    /// Names what the database did not find, found already or found changed.
+    fn about(error: Self, what: impl Fn() -> String) -> Self {
+        match error {
+            Self::Store(StoreError::NotFound) => Self::NotFound(what()),
+            Self::Store(StoreError::AlreadyExists) => Self::AlreadyExists(what()),
+            Self::Store(StoreError::Conflict) => Self::Changed(what()),
+            error => error,
+        }
+    }
+}
+
+/// The page that is asked for.
+fn page_size(asked: u32) -> usize {
+    match asked as usize {
+        0 => DEFAULT_PAGE,
+        size => size.min(MAX_PAGE),
+    }
+}
+
+/// A cursor as text that names nothing and grants nothing: what it leads to is filtered anew.
+mod cursor {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
+    use super::AdminError;
+
+    pub(super) fn write(parts: &[&str]) -> String {
+        URL_SAFE_NO_PAD.encode(parts.join("\n"))
+    }
+
+    pub(super) fn read<const N: usize>(token: &str) -> Result<Option<[String; N]>, AdminError> {
+        if token.is_empty() {
+            return Ok(None);
+        }
+        let wrong = || AdminError::field("page_token", "is not one that was given out");
+        if token.len() > 4_096 {
+            return Err(wrong());
+        }
+        let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| wrong())?;
+        let text = String::from_utf8(bytes).map_err(|_| wrong())?;
+        let parts: Vec<String> = text.split('\n').map(str::to_owned).collect();
+        parts.try_into().map(Some).map_err(|_| wrong())
+    }
+}

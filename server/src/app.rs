@@ -1,0 +1,499 @@
+//! Puts the server together, starts it and brings it to an end.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::Write,
+    net::SocketAddr,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use jiff::SignedDuration;
+use parking_lot::Mutex;
+use tfps_proto::v1::{
+    admin_service_server::AdminServiceServer, check_service_server::CheckServiceServer,
+    learn_service_server::LearnServiceServer, verify_service_server::VerifyServiceServer,
+};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::{oneshot, watch},
+    task::JoinHandle,
+    time::{MissedTickBehavior, interval, timeout},
+};
+use tonic::transport::{
+    Certificate, Identity, Server, ServerTlsConfig,
+    server::{Router, TcpIncoming},
+};
+use tower::layer::util::{Identity as NoLayer, Stack};
+
+use crate::{
+    accounts::Book,
+    admin::{Admin, ListKeeper},
+    auth::{Role, Tokens},
+    check::{Checker, Parts, Settings},
+    clock::Clock,
+    config::{Config, Overrides},
+    geo::KnownCountries,
+    grpc::{
+        AdminRpc, CheckRpc, LearnRpc, VerifyRpc,
+        layers::{AdmissionLayer, AuthenticationLayer, DeadlineLayer, RequestLogLayer},
+    },
+    http_endpoint::{self, Told},
+    journal::{Journal, JournalLimits, Shipper},
+    learn::Learner,
+    operation::Operation,
+    reputation::KnownReputations,
+    restore::{restore, seed},
+    store::{SqliteStore, Store},
+    telemetry::{LogLevel, Metrics},
+    verify::Verifier,
+};
+
+/// How often what is too old is deleted.
+const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
+
+type Layers = Stack<
+    DeadlineLayer,
+    Stack<AuthenticationLayer, Stack<AdmissionLayer, Stack<RequestLogLayer, NoLayer>>>,
+>;
+
+/// A server that has started.
+pub struct App {
+    operation: Arc<Operation>,
+    store: Arc<dyn Store>,
+    journal: Arc<Journal>,
+    stopping: watch::Sender<bool>,
+    router: Router<Layers>,
+    grpc: TcpListener,
+    http: Option<(TcpListener, axum::Router)>,
+    shipping: JoinHandle<()>,
+    stop_shipping: oneshot::Sender<()>,
+    admin: Arc<Admin>,
+    clock: Clock,
+    config: Config,
+    _lock: File,
+}
+
+impl App {
+    /// Opens the database and the journal, brings what they hold to memory and takes the addresses.
+    ///
+    /// # Errors
+    /// Says what is not as it should be, and where.
+    pub async fn start(
+        config: Config,
+        file: Option<PathBuf>,
+        overrides: Overrides,
+        log: Option<LogLevel>,
+    ) -> anyhow::Result<Self> {
+        let clock = Clock::System;
+        let at = clock.now();
+        let lock = prepare_data_dir(&config.data_dir)?;
+        let database = config.database_path();
+        let store: Arc<dyn Store> = Arc::new(
+            SqliteStore::open(&database)
+                .await
+                .with_context(|| format!("the database {}", database.display()))?,
+        );
+        seed(&*store, &config, at).await?;
+        let limits = JournalLimits {
+            segment_bytes: config.journal.segment_bytes,
+            max_bytes: config.journal.max_bytes,
+        };
+        let shipped = store.position().await?;
+        let journal = Arc::new(Journal::open(
+            &config.data_dir.join("journal"),
+            limits,
+            shipped,
+        )?);
+        let (state, position) = restore(&*store, &journal, &config, at).await?;
+        let state = Arc::new(state);
+        let metrics = Metrics::default();
+        let tokens = Arc::new(Tokens::default());
+        tokens.replace(&store.tokens().await?);
+        let (shipper, shipper_handle) = Shipper::new(
+            Arc::clone(&journal),
+            Arc::clone(&store),
+            position,
+            config.journal.ship_per_second,
+        );
+        let checker = Arc::new(Checker::new(Parts {
+            state: Arc::clone(&state),
+            journal: Arc::clone(&journal),
+            reputations: Arc::new(KnownReputations::new(config.reputation.clone())),
+            geography: Arc::new(KnownCountries::new(&config.geo)),
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+            settings: Settings::of(&config),
+            instance: std::process::id(),
+        }));
+        let book = Arc::new(Book::new(Arc::clone(&state), Arc::clone(&store)));
+        let lists = Arc::new(ListKeeper::new(
+            Arc::clone(&state),
+            Arc::clone(&store),
+            clock.clone(),
+        ));
+        let admin = Arc::new(Admin {
+            state: Arc::clone(&state),
+            store: Arc::clone(&store),
+            book: Arc::clone(&book),
+            lists: Arc::clone(&lists),
+            tokens: Arc::clone(&tokens),
+            journal: Arc::clone(&journal),
+            shipper: shipper_handle.clone(),
+            clock: clock.clone(),
+            turns: tokio::sync::Mutex::new(()),
+        });
+        first_token(&admin, &config).await?;
+        let verifier = Arc::new(Verifier::new(
+            Arc::clone(&state),
+            Arc::clone(&store),
+            Arc::clone(&book),
+            clock.clone(),
+        ));
+        let learner = Arc::new(Learner {
+            state: Arc::clone(&state),
+            store: Arc::clone(&store),
+            book,
+            lists,
+            checker: Arc::clone(&checker),
+            journal: Arc::clone(&journal),
+            shipper: shipper_handle.clone(),
+            clock: clock.clone(),
+        });
+        let default_deadline_ms = Arc::new(AtomicU64::new(config.requests.default_deadline_ms));
+        let operation = Arc::new(Operation {
+            file,
+            overrides,
+            config: Mutex::new(config.clone()),
+            checker: Arc::clone(&checker),
+            shipper: shipper_handle,
+            journal: Arc::clone(&journal),
+            default_deadline_ms: Arc::clone(&default_deadline_ms),
+            log,
+            metrics: metrics.clone(),
+            started_at: at,
+        });
+        let (stopping, watch_stopping) = watch::channel(false);
+        let mut server = builder(&config)?
+            .layer(RequestLogLayer)
+            .layer(AdmissionLayer::new(
+                config.requests.max_in_flight,
+                metrics.clone(),
+            ))
+            .layer(AuthenticationLayer::new(
+                tokens,
+                clock.clone(),
+                metrics.clone(),
+            ))
+            .layer(DeadlineLayer::new(default_deadline_ms, metrics.clone()));
+        let (health, health_service) = tonic_health::server::health_reporter();
+        health
+            .set_service_status("", tonic_health::ServingStatus::Serving)
+            .await;
+        for service in [
+            "tfps.v1.CheckService",
+            "tfps.v1.LearnService",
+            "tfps.v1.VerifyService",
+            "tfps.v1.AdminService",
+        ] {
+            health
+                .set_service_status(service, tonic_health::ServingStatus::Serving)
+                .await;
+        }
+        let reflection = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(tfps_proto::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .build_v1()?;
+        let router = server
+            .add_service(CheckServiceServer::new(CheckRpc::new(
+                Arc::clone(&checker),
+                watch_stopping.clone(),
+            )))
+            .add_service(LearnServiceServer::new(LearnRpc::new(learner)))
+            .add_service(VerifyServiceServer::new(VerifyRpc::new(verifier)))
+            .add_service(AdminServiceServer::new(AdminRpc::new(
+                Arc::clone(&admin),
+                checker,
+                Arc::clone(&operation),
+                watch_stopping.clone(),
+            )))
+            .add_service(health_service)
+            .add_service(reflection);
+        let grpc = bind(config.listen, "listen").await?;
+        let http = match config.http_address()? {
+            None => None,
+            Some(address) => {
+                let told = Told {
+                    metrics,
+                    state,
+                    journal: Arc::clone(&journal),
+                    stopping: watch_stopping,
+                };
+                Some((
+                    bind(address, "http_listen").await?,
+                    http_endpoint::routes(told),
+                ))
+            }
+        };
+        let (stop_shipping, stop) = oneshot::channel();
+        let shipping = tokio::spawn(shipper.run(stop));
+        Ok(Self {
+            operation,
+            store,
+            journal,
+            stopping,
+            router,
+            grpc,
+            http,
+            shipping,
+            stop_shipping,
+            admin,
+            clock,
+            config,
+            _lock: lock,
+        })
+    }
+
+    /// Where gRPC is served.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.grpc.local_addr()
+    }
+
+    /// Serves until SIGTERM or SIGINT; SIGHUP takes the configuration anew.
+    ///
+    /// # Errors
+    /// When serving fails.
+    pub async fn run_until_signalled(self) -> anyhow::Result<()> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hang_up = signal(SignalKind::hangup())?;
+        let operation = Arc::clone(&self.operation);
+        let stop = async move {
+            loop {
+                tokio::select! {
+                    _ = terminate.recv() => break,
+                    _ = interrupt.recv() => break,
+                    _ = hang_up.recv() => if let Err(error) = operation.reload() {
+                        tracing::error!(%error, "the old configuration stays in force");
+                    },
+                }
+            }
+        };
+        self.run(stop).await
+    }
+
+    /// Serves until it is told to stop, then answers what is in flight and flushes the journal.
+    ///
+    /// # Errors
+    /// When serving fails.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        tracing::info!(
+            grpc = %self.grpc.local_addr()?,
+            http = self.http.as_ref().and_then(|(http, _)| http.local_addr().ok()).map(|at| at.to_string()),
+            data_dir = %self.config.data_dir.display(),
+            tls = !self.config.tls.cert_file.is_empty(),
+            accounts = self.admin.state.accounts.len(),
+            version = env!("CARGO_PKG_VERSION"),
+            "serving"
+        );
+        let (drain, drained) = oneshot::channel::<()>();
+        let incoming = TcpIncoming::from(self.grpc).with_nodelay(Some(true));
+        let mut serving = tokio::spawn(self.router.serve_with_incoming_shutdown(incoming, async {
+            let _ = drained.await;
+        }));
+        let http = self.http.map(|(listener, routes)| {
+            tokio::spawn(async move { axum::serve(listener, routes).await })
+        });
+        let syncing = tokio::spawn(sync_every(
+            Arc::clone(&self.journal),
+            self.config.journal.sync_ms,
+        ));
+        let pruning = tokio::spawn(prune_every(
+            Arc::clone(&self.store),
+            Arc::clone(&self.operation),
+            self.clock,
+        ));
+        tokio::select! {
+            () = stop => {}
+            ended = &mut serving => {
+                ended??;
+                bail!("serving ended by itself");
+            }
+        }
+        tracing::info!(
+            in_flight = self.operation.metrics().in_flight.get(),
+            "stopping: requests in flight are answered"
+        );
+        let _ = self.stopping.send(true);
+        let _ = drain.send(());
+        let patience = Duration::from_secs(self.operation.drain_seconds());
+        match timeout(patience, &mut serving).await {
+            Ok(ended) => ended??,
+            Err(_) => {
+                tracing::warn!(
+                    seconds = patience.as_secs(),
+                    "some connections did not end in time and are cut"
+                );
+                serving.abort();
+            }
+        }
+        syncing.abort();
+        pruning.abort();
+        if let Some(http) = http {
+            http.abort();
+        }
+        self.journal.sync()?;
+        let _ = self.stop_shipping.send(());
+        self.shipping.await?;
+        self.store.close().await;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+fn builder(config: &Config) -> anyhow::Result<Server> {
+    let mut server = Server::builder()
+        .http2_keepalive_interval(Some(Duration::from_secs(30)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(20)))
+        .tcp_keepalive(Some(Duration::from_secs(60)))
+        .max_concurrent_streams(4_096)
+        .initial_connection_window_size(1 << 20);
+    let tls = &config.tls;
+    if tls.cert_file.is_empty() {
+        return Ok(server);
+    }
+    let read = |key: &str, path: &str| {
+        fs::read(path).with_context(|| format!("{key} = {path:?} can't be read"))
+    };
+    let identity = Identity::from_pem(
+        read("tls.cert_file", &tls.cert_file)?,
+        read("tls.key_file", &tls.key_file)?,
+    );
+    let mut settings = ServerTlsConfig::new().identity(identity);
+    if !tls.client_ca_file.is_empty() {
+        settings = settings.client_ca_root(Certificate::from_pem(read(
+            "tls.client_ca_file",
+            &tls.client_ca_file,
+        )?));
+    }
+    server = server
+        .tls_config(settings)
+        .context("tls.cert_file and tls.key_file do not fit together")?;
+    Ok(server)
+}
+
+async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!("{key} = {address} can't be listened on: is another tfps-server running, or the address not this machine's?")
+    })
+}
+
+/// Makes the data directory, readable by its owner alone, and takes it for this process.
+fn prepare_data_dir(dir: &Path) -> anyhow::Result<File> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .with_context(|| {
+            format!(
+                "data_dir = {} can't be made; give another with --data-dir",
+                dir.display()
+            )
+        })?;
+    let path = dir.join("lock");
+    let lock = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(&path)
+        .with_context(|| format!("data_dir = {} can't be written to", dir.display()))?;
+    if lock.try_lock().is_err() {
+        bail!(
+            "data_dir = {} is in use by another tfps-server",
+            dir.display()
+        );
+    }
+    Ok(lock)
+}
+
+/// Makes the first admin token where there is none: in a file that only its owner reads.
+async fn first_token(admin: &Admin, config: &Config) -> anyhow::Result<()> {
+    let tokens = admin.store.tokens().await?;
+    if tokens
+        .iter()
+        .any(|token| token.role == Role::Admin.as_str())
+    {
+        return Ok(());
+    }
+    let token = admin.new_token("first admin", Role::Admin, "", None)?;
+    let path = config.admin_token_path();
+    // The file first: a token that is in the database and nowhere else would lock everybody out.
+    if path.exists() {
+        fs::remove_file(&path).with_context(|| format!("{} can't be replaced", path.display()))?;
+    }
+    let mut file = OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .mode(0o600)
+        .open(&path)
+        .with_context(|| {
+            format!(
+                "the first admin token can't be written to {}",
+                path.display()
+            )
+        })?;
+    writeln!(file, "{}", token.secret.reveal())?;
+    file.sync_all()?;
+    admin.keep_token(&token).await?;
+    tracing::info!(file = %path.display(), "the first admin token was made");
+    Ok(())
+}
+
+async fn sync_every(journal: Arc<Journal>, milliseconds: u64) {
+    let mut ticks = interval(Duration::from_millis(milliseconds));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let failing = Arc::new(AtomicU64::new(0));
+    loop {
+        ticks.tick().await;
+        let (journal, failing) = (Arc::clone(&journal), Arc::clone(&failing));
+        let synced = tokio::task::spawn_blocking(move || match journal.sync() {
+            Ok(()) => failing.store(0, Ordering::Relaxed),
+            Err(error) => {
+                if failing.fetch_add(1, Ordering::Relaxed) == 0 {
+                    tracing::error!(%error, "the journal can't be synced to the disk");
+                }
+            }
+        });
+        if synced.await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn prune_every(store: Arc<dyn Store>, operation: Arc<Operation>, clock: Clock) {
+    let mut ticks = interval(PRUNE_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let now = clock.now();
+        let before = now - SignedDuration::from_hours(24 * i64::from(operation.keep_days()));
+        match store.prune(before, now).await {
+            Ok(0) => {}
+            Ok(rows) => tracing::info!(rows, "what was too old was deleted"),
+            Err(error) => {
+                tracing::warn!(%error, "what is too old could not be deleted; it is tried again in an hour")
+            }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! CheckService.
+
+use std::{pin::Pin, sync::Arc};
+
+use futures::{Stream, StreamExt, stream};
+use tfps_proto::v1::{
+    self, CheckRequest, CheckResponse, StreamChecksRequest, StreamChecksResponse,
+    check_service_server::CheckService, stream_checks_response::Result as Answer,
+};
+use tonic::{Request, Response, Status, Streaming};
+
+use super::{Stopping, caller, convert::decision, status};
+use crate::{
+    auth::{Permission, Principal},
+    check::Checker,
+};
+
+/// Checks of one stream that are decided at once; more wait in the client's window.
+const STREAM_WINDOW: usize = 256;
+
+/// CheckService.
+#[derive(Clone)]
+pub struct CheckRpc {
+    checker: Arc<Checker>,
+    stopping: Stopping,
+}
+
+impl CheckRpc {
+    /// Asks this checker.
+    pub fn new(checker: Arc<Checker>, stopping: Stopping) -> Self {
+        Self { checker, stopping }
+    }
+}
+
+async fn check(
+    checker: &Checker,
+    caller: &Principal,
+    request: CheckRequest,
+) -> Result<CheckResponse, Status> {
+    let (raw, run) = decision::attempt(request)?;
+    match run {
+        decision::Run::Real => {
+            caller.require(Permission::Decide)?;
+            Ok(decision::response(checker.check(caller, raw).await?.record))
+        }
+        decision::Run::Dry(at) => {
+            // A switch may ask what would be, as it may ask for real.
+            caller
+                .require(Permission::See)
+                .or_else(|_| caller.require(Permission::Decide))?;
+            Ok(decision::response(
+                checker.explain(caller, raw, at).await?.record,
+            ))
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl CheckService for CheckRpc {
+    async fn check(
+        &self,
+        request: Request<CheckRequest>,
+    ) -> Result<Response<CheckResponse>, Status> {
+        let caller = caller(&request)?;
+        check(&self.checker, &caller, request.into_inner())
+            .await
+            .map(Response::new)
+    }
+
+    type StreamChecksStream =
+        Pin<Box<dyn Stream<Item = Result<StreamChecksResponse, Status>> + Send>>;
+
+    async fn stream_checks(
+        &self,
+        request: Request<Streaming<StreamChecksRequest>>,
+    ) -> Result<Response<Self::StreamChecksStream>, Status> {
+        let caller = caller(&request)?;
+        caller
+            .require(Permission::Decide)
+            .or_else(|_| caller.require(Permission::See))?;
+        let checker = Arc::clone(&self.checker);
+        let mut stopping = self.stopping.clone();
+        let stop = async move {
+            let _ = stopping.wait_for(|stopping| *stopping).await;
+        };
+        let answers = request
+            .into_inner()
+            .take_until(Box::pin(stop))
+            .map(move |request| {
+                let (checker, caller) = (Arc::clone(&checker), Arc::clone(&caller));
+                async move {
+                    let StreamChecksRequest { id, check: request } = request?;
+                    let request = request.ok_or_else(|| status::missing("check"));
+                    let answer = match request {
+                        Ok(request) => check(&checker, &caller, request).await,
+                        Err(status) => Err(status),
+                    };
+                    let result = Some(match answer {
+                        Ok(decision) => Answer::Decision(decision),
+                        Err(status) => Answer::Error(error(&status)),
+                    });
+                    Ok(StreamChecksResponse { id, result })
+                }
+            })
+            .buffer_unordered(STREAM_WINDOW);
+        // A stream that breaks off ends there.
+        let answers = stream::unfold(Some(Box::pin(answers)), |answers| async move {
+            let mut answers = answers?;
+            match answers.next().await? {
+                Ok(answer) => Some((Ok(answer), Some(answers))),
+                Err(status) => Some((Err(status), None)),
+            }
+        });
+        Ok(Response::new(Box::pin(answers)))
+    }
+}
+
+fn error(status: &Status) -> v1::CheckError {
+    use prost::Message;
+    // The details of a status are an encoded google.rpc.Status, whose fields are those of CheckError.
+    let details = v1::CheckError::decode(status.details())
+        .map(|error| error.details)
+        .unwrap_or_default();
+    v1::CheckError {
+        code: status.code().into(),
+        message: status.message().to_owned(),
+        details,
+    }
+}

@@ -1,0 +1,353 @@
+//! Policies.
+
+use tfps_engine::{
+    account::Limits,
+    number::{BareNumbers, Country, DialPlan},
+    policy::{OnUnavailable, PolicyDocument, ResponseMode, RuleMode, VerificationMethod},
+    rules::Rule,
+    schedule::{ClockTime, HoursDocument, WeeklySpan},
+};
+use tfps_proto::v1;
+use tonic::Status;
+
+use super::timestamp;
+use crate::{admin::PolicyView, grpc::status};
+
+/// The rules, as the API numbers them.
+const RULES: [(v1::Rule, Rule); Rule::COUNT] = [
+    (v1::Rule::MalformedInput, Rule::MalformedInput),
+    (v1::Rule::SourceFlood, Rule::SourceFlood),
+    (v1::Rule::AccountBlocked, Rule::AccountBlocked),
+    (v1::Rule::UserAgent, Rule::UserAgent),
+    (v1::Rule::SourceListed, Rule::SourceListed),
+    (v1::Rule::NumberListed, Rule::NumberListed),
+    (v1::Rule::UnknownPrefix, Rule::UnknownPrefix),
+    (v1::Rule::BlockedCountry, Rule::BlockedCountry),
+    (v1::Rule::RepeatedCall, Rule::RepeatedCall),
+    (v1::Rule::Apiban, Rule::Apiban),
+    (v1::Rule::Reputation, Rule::Reputation),
+    (v1::Rule::FailedVerifications, Rule::FailedVerifications),
+    (v1::Rule::UnknownAccount, Rule::UnknownAccount),
+    (v1::Rule::SourceCountry, Rule::SourceCountry),
+    (v1::Rule::UnknownSourceCountry, Rule::UnknownSourceCountry),
+    (v1::Rule::DestinationCountry, Rule::DestinationCountry),
+    (v1::Rule::Concurrency, Rule::Concurrency),
+    (v1::Rule::Quota, Rule::Quota),
+    (v1::Rule::QuotaOffHours, Rule::QuotaOffHours),
+];
+
+const MODES: [(v1::RuleMode, RuleMode); 4] = [
+    (v1::RuleMode::Enforce, RuleMode::Enforce),
+    (v1::RuleMode::Challenge, RuleMode::Challenge),
+    (v1::RuleMode::Report, RuleMode::Report),
+    (v1::RuleMode::Off, RuleMode::Off),
+];
+
+pub(crate) fn view(view: PolicyView) -> v1::Policy {
+    let document = &view.policy.document;
+    let verification = &document.verification;
+    v1::Policy {
+        name: document.name.clone(),
+        domain: document.domain.clone(),
+        description: document.description.clone(),
+        monitor: document.monitor,
+        response_mode: match document.response_mode {
+            ResponseMode::Status503 => v1::ResponseMode::ResponseMode503603,
+            ResponseMode::Redirect302 => v1::ResponseMode::ResponseMode302,
+        }
+        .into(),
+        time_zone: document.time_zone.clone(),
+        business_hours: Some(hours(&document.business_hours)),
+        dial_plan: Some(dial_plan(&document.dial_plan)),
+        blocked_countries: document.blocked_countries.clone(),
+        allowed_source_countries: document.allowed_source_countries.clone(),
+        allowed_destination_countries: document.allowed_destination_countries.clone(),
+        verification: Some(v1::Verification {
+            method: method(verification.method).into(),
+            captcha_digits: verification.captcha_digits,
+            captcha_seconds: verification.captcha_seconds,
+            challenge_seconds: verification.challenge_seconds,
+            max_failures: Some(verification.max_failures),
+            lock_seconds: verification.lock_seconds,
+            max_opens: verification.max_opens,
+            grace_minutes: verification.grace_minutes,
+            grace_calls: verification.grace_calls,
+            quota_step: verification.quota_step,
+            pin: String::new(),
+            has_pin: verification.pin_hash.is_some(),
+        }),
+        repeats: Some(v1::RepeatLimit {
+            max_repeats: document.repeats.max_repeats,
+            gap_seconds: document.repeats.gap_seconds,
+            block_seconds: document.repeats.block_seconds,
+        }),
+        flood: Some(v1::FloodLimit {
+            requests_per_second: Some(document.flood.requests_per_second),
+            burst: document.flood.burst,
+        }),
+        reputation: Some(v1::ReputationLimit {
+            abuse_confidence: document.reputation.abuse_confidence,
+            on_unavailable: match document.reputation.on_unavailable {
+                OnUnavailable::Allow => v1::OnUnavailable::Allow,
+                OnUnavailable::Deny => v1::OnUnavailable::Deny,
+            }
+            .into(),
+        }),
+        new_accounts: Some(v1::NewAccount {
+            limits: Some(super::account::limits(&document.new_accounts.limits)),
+            source_countries: document.new_accounts.source_countries.clone(),
+            destination_countries: document.new_accounts.destination_countries.clone(),
+            maximum: Some(super::account::limits(&document.new_accounts.maximum)),
+        }),
+        rules: document
+            .rules
+            .iter()
+            .map(|(rule, mode)| setting(*rule, *mode))
+            .collect(),
+        etag: view.record.version.to_string(),
+        create_time: Some(timestamp(view.record.created_at)),
+        update_time: Some(timestamp(view.record.updated_at)),
+        notices: view.policy.notices(),
+    }
+}
+
+/// The name of a method in the API.
+pub(crate) fn method(method: VerificationMethod) -> v1::VerificationMethod {
+    match method {
+        VerificationMethod::None => v1::VerificationMethod::None,
+        VerificationMethod::Captcha => v1::VerificationMethod::Captcha,
+        VerificationMethod::Pin => v1::VerificationMethod::Pin,
+    }
+}
+
+fn setting(rule: Rule, mode: RuleMode) -> v1::RuleSetting {
+    let rule = RULES
+        .iter()
+        .find(|(_, own)| *own == rule)
+        .map_or(v1::Rule::Unspecified, |(theirs, _)| *theirs);
+    let mode = MODES
+        .iter()
+        .find(|(_, own)| *own == mode)
+        .map_or(v1::RuleMode::Unspecified, |(theirs, _)| *theirs);
+    v1::RuleSetting {
+        rule: rule.into(),
+        mode: mode.into(),
+    }
+}
+
+fn hours(document: &HoursDocument) -> v1::BusinessHours {
+    v1::BusinessHours {
+        weekly: document
+            .weekly
+            .iter()
+            .flatten()
+            .map(|span| v1::WeeklyHours {
+                days: span.days.iter().map(ToString::to_string).collect(),
+                from: span.from.to_string(),
+                to: span.to.to_string(),
+            })
+            .collect(),
+        holidays: document.holidays.iter().map(ToString::to_string).collect(),
+        recurrence: document.recurrence.clone().unwrap_or_default(),
+    }
+}
+
+fn dial_plan(plan: &DialPlan) -> v1::DialPlan {
+    v1::DialPlan {
+        home_country: plan.home_country().code().to_owned(),
+        international_prefixes: plan.international_prefixes().to_vec(),
+        national_prefix: plan.national_prefix().unwrap_or_default().to_owned(),
+        bare_numbers: match plan.bare_numbers() {
+            BareNumbers::E164 => v1::BareNumbers::E164,
+            BareNumbers::National => v1::BareNumbers::National,
+        }
+        .into(),
+    }
+}
+
+/// A document, its etag and the PIN that is to be set. What is not set gets its default.
+pub(crate) fn document(policy: v1::Policy) -> Result<(PolicyDocument, String, String), Status> {
+    let mut document = PolicyDocument::named(&policy.name, &policy.domain);
+    document.description = policy.description;
+    document.monitor = policy.monitor;
+    document.response_mode = match v1::ResponseMode::try_from(policy.response_mode) {
+        Ok(v1::ResponseMode::Unspecified) => document.response_mode,
+        Ok(v1::ResponseMode::ResponseMode503603) => ResponseMode::Status503,
+        Ok(v1::ResponseMode::ResponseMode302) => ResponseMode::Redirect302,
+        Err(_) => return Err(none("policy.response_mode", policy.response_mode)),
+    };
+    if !policy.time_zone.is_empty() {
+        document.time_zone = policy.time_zone;
+    }
+    if let Some(hours) = policy.business_hours {
+        document.business_hours = read_hours(hours)?;
+    }
+    if let Some(plan) = policy.dial_plan {
+        document.dial_plan = read_dial_plan(plan)?;
+    }
+    document.blocked_countries = policy.blocked_countries;
+    document.allowed_source_countries = policy.allowed_source_countries;
+    document.allowed_destination_countries = policy.allowed_destination_countries;
+    let mut pin = String::new();
+    if let Some(verification) = policy.verification {
+        pin.clone_from(&verification.pin);
+        read_verification(&mut document, &verification)?;
+    }
+    if let Some(repeats) = policy.repeats {
+        let own = &mut document.repeats;
+        take(&mut own.max_repeats, repeats.max_repeats);
+        take(&mut own.gap_seconds, repeats.gap_seconds);
+        take(&mut own.block_seconds, repeats.block_seconds);
+    }
+    if let Some(flood) = policy.flood {
+        let own = &mut document.flood.requests_per_second;
+        *own = flood.requests_per_second.unwrap_or(*own);
+        take(&mut document.flood.burst, flood.burst);
+    }
+    if let Some(reputation) = policy.reputation {
+        take(
+            &mut document.reputation.abuse_confidence,
+            reputation.abuse_confidence,
+        );
+        document.reputation.on_unavailable =
+            match v1::OnUnavailable::try_from(reputation.on_unavailable) {
+                Ok(v1::OnUnavailable::Unspecified) => document.reputation.on_unavailable,
+                Ok(v1::OnUnavailable::Allow) => OnUnavailable::Allow,
+                Ok(v1::OnUnavailable::Deny) => OnUnavailable::Deny,
+                Err(_) => {
+                    return Err(none(
+                        "policy.reputation.on_unavailable",
+                        reputation.on_unavailable,
+                    ));
+                }
+            };
+    }
+    if let Some(new) = policy.new_accounts {
+        let own = &mut document.new_accounts;
+        own.limits = new.limits.map_or(own.limits, read_limits);
+        own.maximum = new.maximum.map_or(own.maximum, read_limits);
+        own.source_countries = new.source_countries;
+        own.destination_countries = new.destination_countries;
+    }
+    for setting in policy.rules {
+        let rule = v1::Rule::try_from(setting.rule)
+            .ok()
+            .and_then(|rule| RULES.iter().find(|(theirs, _)| *theirs == rule))
+            .ok_or_else(|| none("policy.rules.rule", setting.rule))?;
+        let mode = v1::RuleMode::try_from(setting.mode)
+            .ok()
+            .and_then(|mode| MODES.iter().find(|(theirs, _)| *theirs == mode))
+            .ok_or_else(|| none("policy.rules.mode", setting.mode))?;
+        document.rules.insert(rule.1, mode.1);
+    }
+    Ok((document, policy.etag, pin))
+}
+
+fn read_hours(hours: v1::BusinessHours) -> Result<HoursDocument, Status> {
+    let weekly = hours
+        .weekly
+        .into_iter()
+        .map(|span| {
+            Ok(WeeklySpan {
+                days: span
+                    .days
+                    .iter()
+                    .map(|day| day.parse())
+                    .collect::<Result<_, _>>()
+                    .map_err(|error| status::invalid("policy.business_hours.weekly.days", error))?,
+                from: clock_time("policy.business_hours.weekly.from", &span.from)?,
+                to: clock_time("policy.business_hours.weekly.to", &span.to)?,
+            })
+        })
+        .collect::<Result<Vec<_>, Status>>()?;
+    Ok(HoursDocument {
+        weekly: (!weekly.is_empty()).then_some(weekly),
+        holidays: hours
+            .holidays
+            .iter()
+            .map(|day| {
+                day.parse().map_err(|_| {
+                    status::invalid(
+                        "policy.business_hours.holidays",
+                        format!("{day:?} is no date such as 2026-12-25"),
+                    )
+                })
+            })
+            .collect::<Result<_, _>>()?,
+        recurrence: super::given(hours.recurrence),
+    })
+}
+
+fn clock_time(field: &str, text: &str) -> Result<ClockTime, Status> {
+    text.parse().map_err(|error| status::invalid(field, error))
+}
+
+fn read_dial_plan(plan: v1::DialPlan) -> Result<DialPlan, Status> {
+    let home = if plan.home_country.is_empty() {
+        Country::UNITED_STATES
+    } else {
+        Country::from_code(&plan.home_country)
+            .map_err(|error| status::invalid("policy.dial_plan.home_country", error))?
+    };
+    let usual = DialPlan::for_country(home);
+    let bare = match v1::BareNumbers::try_from(plan.bare_numbers) {
+        Ok(v1::BareNumbers::Unspecified | v1::BareNumbers::E164) => BareNumbers::E164,
+        Ok(v1::BareNumbers::National) => BareNumbers::National,
+        Err(_) => return Err(none("policy.dial_plan.bare_numbers", plan.bare_numbers)),
+    };
+    let only_home = plan.international_prefixes.is_empty() && plan.national_prefix.is_empty();
+    if only_home {
+        return Ok(usual.with_bare_numbers(bare));
+    }
+    let prefixes = if plan.international_prefixes.is_empty() {
+        usual.international_prefixes().to_vec()
+    } else {
+        plan.international_prefixes
+    };
+    DialPlan::new(home, prefixes, super::given(plan.national_prefix), bare)
+        .map_err(|error| status::invalid("policy.dial_plan", error))
+}
+
+fn read_verification(
+    document: &mut PolicyDocument,
+    verification: &v1::Verification,
+) -> Result<(), Status> {
+    let own = &mut document.verification;
+    own.method = match v1::VerificationMethod::try_from(verification.method) {
+        Ok(v1::VerificationMethod::Unspecified) => own.method,
+        Ok(v1::VerificationMethod::None) => VerificationMethod::None,
+        Ok(v1::VerificationMethod::Captcha) => VerificationMethod::Captcha,
+        Ok(v1::VerificationMethod::Pin) => VerificationMethod::Pin,
+        Err(_) => return Err(none("policy.verification.method", verification.method)),
+    };
+    take(&mut own.captcha_digits, verification.captcha_digits);
+    take(&mut own.captcha_seconds, verification.captcha_seconds);
+    take(&mut own.challenge_seconds, verification.challenge_seconds);
+    own.max_failures = verification.max_failures.unwrap_or(own.max_failures);
+    take(&mut own.lock_seconds, verification.lock_seconds);
+    take(&mut own.max_opens, verification.max_opens);
+    own.grace_minutes = verification.grace_minutes;
+    own.grace_calls = verification.grace_calls;
+    take(&mut own.quota_step, verification.quota_step);
+    Ok(())
+}
+
+fn read_limits(limits: v1::Limits) -> Limits {
+    Limits {
+        concurrent_calls: limits.concurrent_calls,
+        concurrent_calls_off_hours: limits.concurrent_calls_off_hours,
+        daily_quota: limits.daily_quota,
+        daily_quota_off_hours: limits.daily_quota_off_hours,
+    }
+}
+
+/// Takes what is set; where 0 makes no sense, it is not set.
+fn take(own: &mut u32, given: u32) {
+    if given != 0 {
+        *own = given;
+    }
+}
+
+fn none(field: &str, number: i32) -> Status {
+    status::invalid(field, format!("{number} is none of its values"))
+}

@@ -1,0 +1,101 @@
+//! Authentication: a bearer token says who asks.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use futures::future::Either;
+use http::header::AUTHORIZATION;
+use tonic::body::Body;
+use tower::{Layer, Service};
+
+use super::{RefusedOr, refuse};
+use crate::{
+    auth::{Caller, Tokens},
+    clock::Clock,
+    grpc::status,
+    telemetry::Metrics,
+};
+
+/// What is served to anybody: whether the server lives, and what its API is.
+const OPEN: [&str; 3] = [
+    "/grpc.health.v1.Health/",
+    "/grpc.reflection.v1.ServerReflection/",
+    "/grpc.reflection.v1alpha.",
+];
+
+/// Asks every request for its token.
+#[derive(Clone, Debug)]
+pub struct AuthenticationLayer {
+    tokens: Arc<Tokens>,
+    clock: Clock,
+    metrics: Metrics,
+}
+
+impl AuthenticationLayer {
+    /// Knows these tokens.
+    pub fn new(tokens: Arc<Tokens>, clock: Clock, metrics: Metrics) -> Self {
+        Self {
+            tokens,
+            clock,
+            metrics,
+        }
+    }
+}
+
+impl<S> Layer<S> for AuthenticationLayer {
+    type Service = Authentication<S>;
+
+    fn layer(&self, inner: S) -> Authentication<S> {
+        Authentication {
+            inner,
+            layer: self.clone(),
+        }
+    }
+}
+
+/// Asks every request for its token.
+#[derive(Clone, Debug)]
+pub struct Authentication<S> {
+    inner: S,
+    layer: AuthenticationLayer,
+}
+
+impl<S, B> Service<http::Request<B>> for Authentication<S>
+where
+    S: Service<http::Request<B>, Response = http::Response<Body>>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = RefusedOr<S::Future, S::Error>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: http::Request<B>) -> Self::Future {
+        let path = request.uri().path();
+        if OPEN.iter().any(|open| path.starts_with(open)) {
+            return Either::Right(self.inner.call(request));
+        }
+        let Some(token) = bearer(&request) else {
+            self.layer.metrics.unauthenticated.inc();
+            return refuse(status::unauthenticated("the request has no bearer token"));
+        };
+        let Some(principal) = self.layer.tokens.principal(token, self.layer.clock.now()) else {
+            self.layer.metrics.unauthenticated.inc();
+            return refuse(status::unauthenticated(
+                "the token is not known, was revoked or has expired",
+            ));
+        };
+        request.extensions_mut().insert(Caller(principal));
+        Either::Right(self.inner.call(request))
+    }
+}
+
+fn bearer<B>(request: &http::Request<B>) -> Option<&str> {
+    let header = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}

@@ -1,0 +1,23 @@
+//! What every request passes through, from the outside: the log, admission, authentication, the deadline.
+
+mod admission;
+mod authentication;
+mod deadline;
+mod request_log;
+
+pub use admission::AdmissionLayer;
+pub use authentication::AuthenticationLayer;
+pub use deadline::DeadlineLayer;
+pub use request_log::RequestLogLayer;
+
+use std::future::{Ready, ready};
+
+use futures::future::Either;
+use tonic::{Status, body::Body};
+
+/// A response that is either refused here or comes from further in.
+type RefusedOr<F, E> = Either<Ready<Result<http::Response<Body>, E>>, F>;
+
+fn refuse<F, E>(status: Status) -> RefusedOr<F, E> {
+    Either::Left(ready(Ok(status.into_http())))
+}

@@ -1,0 +1,175 @@
+//! Errors become gRPC statuses: here and nowhere else.
+
+use std::{collections::HashMap, time::Duration};
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+use crate::{
+    admin::AdminError, auth::Refusal, check::CheckError, learn::LearnError, store::StoreError,
+    verify::VerifyError,
+};
+
+const DOMAIN: &str = "tfps.v1";
+
+/// A field is wrong: INVALID_ARGUMENT that names it.
+pub(super) fn invalid(field: impl Into<String>, problem: impl std::fmt::Display) -> Status {
+    let (field, problem) = (field.into(), problem.to_string());
+    let mut details = info("INVALID_FIELD", [("field", field.clone())]);
+    details.set_bad_request(vec![tonic_types::FieldViolation::new(
+        field.clone(),
+        problem.clone(),
+    )]);
+    Status::with_error_details(
+        Code::InvalidArgument,
+        format!("{field}: {problem}"),
+        details,
+    )
+}
+
+/// A field that must be given is not.
+pub(super) fn missing(field: &str) -> Status {
+    invalid(field, "must be given")
+}
+
+/// No token, or none that is known.
+pub(super) fn unauthenticated(why: &str) -> Status {
+    Status::with_error_details(
+        Code::Unauthenticated,
+        format!(
+            "{why}; send `authorization: Bearer TOKEN` with a token of `tfpsctl token create`, or the one in \
+             admin.token in the server's data directory"
+        ),
+        info("TOKEN_UNKNOWN", []),
+    )
+}
+
+/// Too many requests are being answered.
+pub(super) fn overloaded(limit: usize) -> Status {
+    let mut details = info(
+        "TOO_MANY_REQUESTS_IN_FLIGHT",
+        [("limit", limit.to_string())],
+    );
+    details.set_retry_info(Some(Duration::from_millis(100)));
+    Status::with_error_details(
+        Code::ResourceExhausted,
+        format!("{limit} requests are being answered (requests.max_in_flight); try again"),
+        details,
+    )
+}
+
+/// The deadline has passed.
+pub(super) fn late(deadline: Duration) -> Status {
+    Status::with_error_details(
+        Code::DeadlineExceeded,
+        format!("not answered within {} ms", deadline.as_millis()),
+        info("DEADLINE", []),
+    )
+}
+
+/// The server stops.
+pub(super) fn stopping() -> Status {
+    Status::with_error_details(
+        Code::Unavailable,
+        "the server stops; connect again",
+        info("STOPPING", []),
+    )
+}
+
+fn info<const N: usize>(reason: &str, metadata: [(&str, String); N]) -> ErrorDetails {
+    let metadata: HashMap<String, String> =
+        metadata.map(|(key, value)| (key.to_owned(), value)).into();
+    ErrorDetails::with_error_info(reason, DOMAIN, metadata)
+}
+
+fn plain(code: Code, reason: &str, message: &dyn std::fmt::Display) -> Status {
+    Status::with_error_details(code, message.to_string(), info(reason, []))
+}
+
+impl From<Refusal> for Status {
+    fn from(refusal: Refusal) -> Self {
+        let reason = match &refusal {
+            Refusal::Role { .. } => "ROLE",
+            Refusal::Domain { .. } => "DOMAIN",
+        };
+        plain(Code::PermissionDenied, reason, &refusal)
+    }
+}
+
+impl From<StoreError> for Status {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound => plain(Code::NotFound, "NOT_FOUND", &error),
+            StoreError::AlreadyExists => plain(Code::AlreadyExists, "ALREADY_EXISTS", &error),
+            StoreError::Conflict => plain(Code::Aborted, "CHANGED_MEANWHILE", &error),
+            StoreError::Unavailable(why) => {
+                tracing::error!(why, "the database fails");
+                plain(
+                    Code::Unavailable,
+                    "DATABASE_UNAVAILABLE",
+                    &"the database does not answer; nothing was changed. Calls are decided from memory meanwhile",
+                )
+            }
+        }
+    }
+}
+
+impl From<CheckError> for Status {
+    fn from(error: CheckError) -> Self {
+        match error {
+            CheckError::Field(error) => invalid(error.field, error.problem),
+            CheckError::Refused(refusal) => refusal.into(),
+        }
+    }
+}
+
+impl From<AdminError> for Status {
+    fn from(error: AdminError) -> Self {
+        match error {
+            AdminError::Field { field, problem } => invalid(field, problem),
+            AdminError::NotFound(_) => plain(Code::NotFound, "NOT_FOUND", &error),
+            AdminError::AlreadyExists(_) => plain(Code::AlreadyExists, "ALREADY_EXISTS", &error),
+            AdminError::Changed(_) => plain(Code::Aborted, "CHANGED_MEANWHILE", &error),
+            AdminError::Precondition(_) => plain(Code::FailedPrecondition, "PRECONDITION", &error),
+            AdminError::Refused(refusal) => refusal.into(),
+            AdminError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<LearnError> for Status {
+    fn from(error: LearnError) -> Self {
+        match error {
+            LearnError::Field(error) => invalid(error.field, error.problem),
+            LearnError::NotFound(_) => plain(Code::NotFound, "NOT_FOUND", &error),
+            LearnError::Precondition(_) => plain(Code::FailedPrecondition, "PRECONDITION", &error),
+            LearnError::Refused(refusal) => refusal.into(),
+            LearnError::Journal(_) => plain(Code::Unavailable, "JOURNAL_UNAVAILABLE", &error),
+            LearnError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<VerifyError> for Status {
+    fn from(error: VerifyError) -> Self {
+        match error {
+            VerifyError::NoChallenge { .. } => {
+                plain(Code::FailedPrecondition, "NO_CHALLENGE", &error)
+            }
+            VerifyError::OtherChallenge { .. } => {
+                plain(Code::FailedPrecondition, "OTHER_CHALLENGE", &error)
+            }
+            VerifyError::Locked { .. } => plain(Code::FailedPrecondition, "LOCKED", &error),
+            VerifyError::UsedUp(_) => plain(Code::FailedPrecondition, "CHALLENGE_USED_UP", &error),
+            VerifyError::NoPin(_) => plain(Code::FailedPrecondition, "NO_PIN", &error),
+            VerifyError::NoVerification(_) => {
+                plain(Code::FailedPrecondition, "NO_VERIFICATION", &error)
+            }
+            VerifyError::Over(_) => plain(Code::FailedPrecondition, "VERIFICATION_OVER", &error),
+            VerifyError::Unknown(_) => plain(Code::NotFound, "NOT_FOUND", &error),
+            VerifyError::Refused(refusal) => refusal.into(),
+            VerifyError::Store(error) => error.into(),
+            VerifyError::Hash(_) => plain(Code::Unavailable, "HASHING", &error),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Metrics and health over HTTP.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+
+use crate::{grpc::Stopping, journal::Journal, state, telemetry::Metrics};
+
+/// What is told.
+#[derive(Clone)]
+pub(crate) struct Told {
+    pub(crate) metrics: Metrics,
+    pub(crate) state: Arc<state::State>,
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) stopping: Stopping,
+}
+
+/// `/metrics`, `/livez` and `/readyz`.
+pub(crate) fn routes(told: Told) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .with_state(told)
+}
+
+async fn metrics(State(told): State<Told>) -> Response {
+    let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    told.metrics
+        .journal_pending
+        .set(number(told.journal.pending()));
+    told.metrics.journal_bytes.set(number(told.journal.bytes()));
+    told.metrics.journal_lost.set(number(told.journal.lost()));
+    told.metrics
+        .accounts
+        .set(number(told.state.accounts.len() as u64));
+    let form = [(
+        CONTENT_TYPE,
+        "application/openmetrics-text; version=1.0.0; charset=utf-8",
+    )];
+    (form, told.metrics.render()).into_response()
+}
+
+async fn ready(State(told): State<Told>) -> Response {
+    if *told.stopping.borrow() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response();
+    }
+    "ok\n".into_response()
+}

@@ -1,0 +1,139 @@
+//! Operation: the configuration while the server runs.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use jiff::Timestamp;
+use parking_lot::Mutex;
+
+use crate::{
+    check::{Checker, Settings},
+    config::{Config, ConfigError, Overrides},
+    journal::ShipperHandle,
+    telemetry::{LogLevel, Metrics},
+};
+
+/// The keys that a running server takes; all others wait for a restart.
+const LIVE: [&str; 10] = [
+    "log.level",
+    "requests.default_deadline_ms",
+    "requests.drain_seconds",
+    "requests.look_up_ms",
+    "calls.call_id_seconds",
+    "calls.reserved_seconds",
+    "calls.started_seconds",
+    "journal.ship_per_second",
+    "decisions.keep_days",
+    "journal.max_bytes",
+];
+
+/// Takes new configurations.
+pub struct Operation {
+    /// Where the configuration comes from.
+    pub file: Option<PathBuf>,
+    /// What the command line overrides.
+    pub overrides: Overrides,
+    /// The configuration in force.
+    pub config: Mutex<Config>,
+    /// Who decides.
+    pub checker: Arc<Checker>,
+    /// Brings the journal to the database.
+    pub shipper: ShipperHandle,
+    /// The journal.
+    pub journal: Arc<crate::journal::Journal>,
+    /// The default deadline.
+    pub default_deadline_ms: Arc<AtomicU64>,
+    /// What is logged; `None` where somebody else does.
+    pub log: Option<LogLevel>,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// When the server started.
+    pub started_at: Timestamp,
+}
+
+/// What a reload came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reloaded {
+    /// The keys that changed and are in force.
+    pub applied: Vec<String>,
+    /// The keys that changed and wait for a restart.
+    pub needs_restart: Vec<String>,
+}
+
+/// Why a configuration was not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReloadError {
+    /// It is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// What is to be logged does not read.
+    #[error("{0}")]
+    Log(String),
+}
+
+impl Operation {
+    /// Takes the configuration anew: all of it, or nothing.
+    ///
+    /// # Errors
+    /// When it is wrong: the old one stays.
+    pub fn reload(&self) -> Result<Reloaded, ReloadError> {
+        let mut config = self.config.lock();
+        let new = Config::load(self.file.as_deref(), &self.overrides)?;
+        if let Some(log) = &self.log
+            && new.log.level != config.log.level
+        {
+            log.set(&new.log.level).map_err(ReloadError::Log)?;
+        }
+        let (applied, needs_restart) = new
+            .changed_keys(&config)
+            .into_iter()
+            .partition(|key| LIVE.contains(&key.as_str()));
+        self.checker.set(Settings::of(&new));
+        self.shipper.set_pace(new.journal.ship_per_second);
+        self.journal.set_max_bytes(new.journal.max_bytes);
+        self.default_deadline_ms
+            .store(new.requests.default_deadline_ms, Ordering::Relaxed);
+        *config = new;
+        let reloaded = Reloaded {
+            applied,
+            needs_restart,
+        };
+        tracing::info!(applied = ?reloaded.applied, needs_restart = ?reloaded.needs_restart, "the configuration was taken anew");
+        Ok(reloaded)
+    }
+
+    /// How long decisions are kept, in days.
+    pub fn keep_days(&self) -> u32 {
+        self.config.lock().decisions.keep_days
+    }
+
+    /// How long requests in flight are waited for.
+    pub fn drain_seconds(&self) -> u64 {
+        self.config.lock().requests.drain_seconds
+    }
+
+    /// When the server started.
+    pub fn started_at(&self) -> Timestamp {
+        self.started_at
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+}
+
+/// The memory of this process that is resident, in bytes; 0 where the system does not tell.
+pub fn resident_bytes() -> u64 {
+    /// Linux counts pages of this size on all platforms that we run on.
+    const PAGE: u64 = 4_096;
+    std::fs::read_to_string("/proc/self/statm")
+        .ok()
+        .and_then(|line| line.split(' ').nth(1)?.parse::<u64>().ok())
+        .map_or(0, |pages| pages * PAGE)
+}

@@ -1,0 +1,343 @@
+//! The start: what the database and the journal hold comes to memory.
+
+use std::{collections::HashSet, sync::Arc};
+
+use jiff::{SignedDuration, Timestamp};
+use tfps_engine::{
+    call::AccountId,
+    lists::{Action, Change, EntryKey, EntryKind, EntryValue, ListEntry, Lists},
+    policy::{DEFAULT, Policy, PolicyDocument},
+    usage::Watch,
+};
+
+use crate::{
+    admin::AdminError,
+    check::{day_digits, purpose},
+    config::Config,
+    journal::{CallRecord, DecisionRecord, Entry, Journal, JournalError, Position, Progress},
+    state::{Accounts, Challenges, Pending, Policies, Recent, Snapshot, State},
+    store::{PolicyRecord, Store, StoreError},
+    verify::grant_of,
+};
+
+/// How long a challenge may wait at the most, by the bounds of a policy.
+const LONGEST_CHALLENGE: SignedDuration = SignedDuration::from_hours(24);
+/// How long failures may count at the most, by the bounds of a policy.
+const LONGEST_LOCK: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// Records read at once.
+const BATCH: usize = 10_000;
+/// Challenges that wait at the most.
+const MAX_CHALLENGES: usize = 200_000;
+
+/// The user agents of scanners that the original blocked.
+const SCANNERS: [&str; 17] = [
+    "^sipcli",
+    "^friendly",
+    "^VaxUserAgent",
+    "^sivus",
+    "^Nsauditor",
+    "^VaxSIPUserAgent",
+    "^SipReg",
+    "^Custom SIP",
+    "^Asterisk PBX 11\\.11\\.11",
+    "^Nmap NSE",
+    "^PBX$",
+    "^Trixbox$",
+    "^SipClient",
+    "^opensip$",
+    "^sipscan",
+    "^sipsorcery",
+    "^pplsip",
+];
+
+/// Why the start fails.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The database fails.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The journal fails.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A policy in the database is wrong.
+    #[error("the policy {name} in the database does not compile: {problem}")]
+    Policy {
+        /// Which.
+        name: String,
+        /// Why.
+        problem: String,
+    },
+    /// A list in the database is wrong.
+    #[error("the lists in the database do not compile: {0}")]
+    Lists(String),
+}
+
+/// Fills a new database: the general policy `default` and the list of scanners.
+///
+/// # Errors
+/// When the database fails.
+pub async fn seed(store: &dyn Store, config: &Config, at: Timestamp) -> Result<(), RestoreError> {
+    if !store.policies().await?.is_empty() {
+        return Ok(());
+    }
+    let changes: Vec<Change> = SCANNERS
+        .iter()
+        .filter_map(|pattern| {
+            let value = EntryValue::parse(EntryKind::UserAgent, pattern).ok()?;
+            Some(Change::Put(ListEntry {
+                key: EntryKey {
+                    domain: "".into(),
+                    value,
+                    source: Arc::from("scanners"),
+                },
+                action: Action::Block,
+                reason: Arc::from("a known scanner"),
+                expires_at: None,
+            }))
+        })
+        .collect();
+    store.change_entries(&changes, at).await?;
+    let document =
+        crate::admin::write_policy(&config.policy).map_err(|error| RestoreError::Policy {
+            name: DEFAULT.to_owned(),
+            problem: error.to_string(),
+        })?;
+    let record = PolicyRecord {
+        domain: String::new(),
+        name: DEFAULT.to_owned(),
+        document,
+        version: 1,
+        created_at: at,
+        updated_at: at,
+    };
+    store.put_policy(&record).await?;
+    Ok(())
+}
+
+/// Brings to memory what the database and the journal hold; the place up to where the journal has been shipped.
+///
+/// # Errors
+/// When the database or the journal fails, or a policy in it does not compile.
+pub async fn restore(
+    store: &dyn Store,
+    journal: &Journal,
+    config: &Config,
+    at: Timestamp,
+) -> Result<(State, Position), RestoreError> {
+    let state = State {
+        accounts: Accounts::default(),
+        strangers: Accounts::bounded(config.watch.capacity),
+        snapshot: arc_swap::ArcSwap::from_pointee(snapshot(store, at).await?),
+        watch: Watch::with_capacity(config.watch.capacity),
+        challenges: Challenges::with_capacity(config.watch.capacity.min(MAX_CHALLENGES)),
+        recent: Recent::with_capacity(config.calls.call_ids),
+    };
+    store
+        .load_accounts(&mut |account| drop(state.accounts.put(account)))
+        .await?;
+    state.accounts.shrink();
+    usage(store, &state, config, at).await?;
+    let passed: HashSet<String> = store
+        .passed_challenges(at - LONGEST_CHALLENGE)
+        .await?
+        .into_iter()
+        .collect();
+    for decision in store.challenges(at - LONGEST_CHALLENGE).await? {
+        challenge(&state, &passed, &decision, at);
+    }
+    let position = store.position().await?;
+    replay(journal, &state, &passed, position, config, at)?;
+    Ok((state, position))
+}
+
+async fn snapshot(store: &dyn Store, at: Timestamp) -> Result<Snapshot, RestoreError> {
+    let mut policies = Policies::new(compile(PolicyDocument::default())?);
+    for record in store.policies().await? {
+        let document = crate::admin::read_policy(&record).map_err(|error: AdminError| {
+            RestoreError::Policy {
+                name: record.name.clone(),
+                problem: error.to_string(),
+            }
+        })?;
+        let policy = compile(document)?;
+        for notice in policy.notices() {
+            tracing::warn!(policy = record.name, domain = record.domain, "{notice}");
+        }
+        policies.put(policy);
+    }
+    let mut changes = Vec::new();
+    store
+        .load_entries(at, &mut |entry| changes.push(Change::Put(entry)))
+        .await?;
+    let lists = Lists::default()
+        .with(changes)
+        .map_err(|error| RestoreError::Lists(error.to_string()))?;
+    Ok(Snapshot { policies, lists })
+}
+
+fn compile(document: PolicyDocument) -> Result<Policy, RestoreError> {
+    let name = document.name.clone();
+    Policy::compile(document).map_err(|error| RestoreError::Policy {
+        name,
+        problem: error.to_string(),
+    })
+}
+
+async fn usage(
+    store: &dyn Store,
+    state: &State,
+    config: &Config,
+    at: Timestamp,
+) -> Result<(), RestoreError> {
+    // The day of a policy's time zone is at most one off from UTC's.
+    let since = day_digits(at - SignedDuration::from_hours(48));
+    for usage in store.usage_since(since).await? {
+        if let Some(ledger) = state.ledger(&usage.account) {
+            let day = tfps_engine::usage::Day::from_digits(usage.day);
+            ledger
+                .lock()
+                .count_many(day, usage.business, usage.off_hours);
+        }
+    }
+    for grant in store.grants(at).await? {
+        if let Some(ledger) = state.ledger(&grant.account) {
+            ledger.lock().grant(grant_of(&grant), at);
+        }
+    }
+    let lifetime = SignedDuration::from_secs(i64::from(config.calls.started_seconds));
+    for mut call in store.open_calls(at - lifetime).await? {
+        call.slot_until = call.at.div_euclid(1_000) + i64::from(config.calls.started_seconds);
+        progress(state, &call, at);
+    }
+    for (account, when) in store.failures(at - LONGEST_LOCK).await? {
+        state.watch.failures.record(&account, when);
+    }
+    Ok(())
+}
+
+/// Replays what the journal holds: of what has been shipped the Call-IDs, of the rest everything.
+fn replay(
+    journal: &Journal,
+    state: &State,
+    passed: &HashSet<String>,
+    shipped: Position,
+    config: &Config,
+    at: Timestamp,
+) -> Result<(), RestoreError> {
+    let mut position = Position::default();
+    let mut pending = 0;
+    loop {
+        let (records, next) = journal.read(position, BATCH)?;
+        if records.is_empty() {
+            break;
+        }
+        for (place, record) in records {
+            let fresh = place >= shipped;
+            pending += u64::from(fresh);
+            match record.entry {
+                Some(Entry::Decision(decision)) => {
+                    call_id(state, &decision, place, config, at);
+                    if fresh {
+                        count(state, &decision, at);
+                        challenge(state, passed, &decision, at);
+                    }
+                }
+                Some(Entry::Call(call)) if fresh => progress(state, &call, at),
+                Some(Entry::Reset(reset)) if fresh => {
+                    let ledger = AccountId::new(&reset.username, &reset.domain)
+                        .ok()
+                        .and_then(|id| state.ledger(&id));
+                    if let Some(ledger) = ledger {
+                        ledger.lock().reset();
+                    }
+                }
+                _ => {}
+            }
+        }
+        position = next;
+    }
+    journal.found_pending(pending);
+    if pending > 0 {
+        tracing::info!(
+            pending,
+            "decisions of before the start are still to be shipped to the database"
+        );
+    }
+    Ok(())
+}
+
+fn call_id(
+    state: &State,
+    decision: &DecisionRecord,
+    place: Position,
+    config: &Config,
+    at: Timestamp,
+) {
+    let age = at.duration_since(decision.time());
+    if decision.call_id.is_empty() || age.as_secs() > i64::from(config.calls.call_id_seconds) {
+        return;
+    }
+    if let Some(account) = decision.account() {
+        let key = state.recent.key((
+            &account,
+            decision.call_id.as_str(),
+            decision.dialed_number.as_str(),
+        ));
+        state.recent.restore(key, place, decision.time());
+    }
+}
+
+fn count(state: &State, decision: &DecisionRecord, at: Timestamp) {
+    let Some(account) = decision.account() else {
+        return;
+    };
+    let Some(ledger) = state.ledger(&account) else {
+        return;
+    };
+    let mut ledger = ledger.lock();
+    if decision.counted {
+        ledger.count(decision.day(), decision.off_hours);
+    }
+    if decision.slot_until > at.as_second() && !decision.call_id.is_empty() {
+        let key = state.recent.key((&account, decision.call_id.as_str()));
+        ledger.hold(key, decision.slot_until, at);
+    }
+    for grant in &decision.grants {
+        ledger.adjust_grant(*grant, -1);
+    }
+}
+
+fn progress(state: &State, call: &CallRecord, at: Timestamp) {
+    let Ok(account) = AccountId::new(&call.username, &call.domain) else {
+        return;
+    };
+    let Some(ledger) = state.ledger(&account) else {
+        return;
+    };
+    let key = state.recent.key((&account, call.call_id.as_str()));
+    if call.progress == Progress::Ended as i32 {
+        ledger.lock().release(key);
+    } else if call.slot_until > at.as_second() {
+        ledger.lock().hold(key, call.slot_until, at);
+    }
+}
+
+fn challenge(state: &State, passed: &HashSet<String>, decision: &DecisionRecord, at: Timestamp) {
+    if decision.challenge_id.is_empty() || passed.contains(&decision.challenge_id) {
+        return;
+    }
+    let (Some(account), Some(purpose)) = (decision.account(), purpose(decision)) else {
+        return;
+    };
+    let Ok(expires_at) = Timestamp::from_millisecond(decision.challenge_expires_at) else {
+        return;
+    };
+    let pending = Pending {
+        id: decision.challenge_id.clone(),
+        account,
+        purpose,
+        dialed: decision.dialed_number.clone(),
+        expires_at,
+    };
+    state.challenges.restore(pending, at);
+}

@@ -1,0 +1,245 @@
+//! Entries of the lists.
+
+use std::{collections::HashSet, sync::Arc};
+
+use futures::TryStreamExt;
+use jiff::Timestamp;
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, SqlitePool, sqlite::SqliteRow};
+use tfps_engine::lists::{Action, Change, EntryKey, EntryKind, EntryValue, ListEntry};
+
+use super::{EntryCursor, EntryFilter, EntryRecord, StoreError, Written, corrupt, timestamp};
+
+/// Rows a statement: SQLite takes 32,766 parameters.
+const CHUNK: usize = 2_000;
+
+pub(super) async fn load(
+    pool: &SqlitePool,
+    now: Timestamp,
+    take: &mut (dyn FnMut(ListEntry) + Send),
+) -> Result<(), StoreError> {
+    let mut shared = Shared::default();
+    let mut rows = sqlx::query(
+        "SELECT kind, domain, value, source, action, reason, expires_at FROM entries \
+         WHERE expires_at IS NULL OR expires_at > ?",
+    )
+    .bind(now.as_millisecond())
+    .fetch(pool);
+    while let Some(row) = rows.try_next().await? {
+        take(entry(&row, &mut shared)?);
+    }
+    Ok(())
+}
+
+pub(super) async fn list(
+    pool: &SqlitePool,
+    filter: &EntryFilter,
+    after: Option<&EntryCursor>,
+    limit: usize,
+) -> Result<(Vec<EntryRecord>, u64), StoreError> {
+    let mut count = QueryBuilder::new("SELECT count(*) FROM entries WHERE TRUE");
+    push_filter(&mut count, filter);
+    let total: i64 = count.build_query_scalar().fetch_one(pool).await?;
+    let mut query = QueryBuilder::new(
+        "SELECT kind, domain, value, source, action, reason, expires_at, created_at FROM entries WHERE TRUE",
+    );
+    push_filter(&mut query, filter);
+    if let Some(after) = after {
+        query
+            .push(" AND (kind, domain, value, source) > (")
+            .push_bind(&after.kind)
+            .push(", ")
+            .push_bind(&after.domain)
+            .push(", ")
+            .push_bind(&after.value)
+            .push(", ")
+            .push_bind(&after.source)
+            .push(")");
+    }
+    query
+        .push(" ORDER BY kind, domain, value, source LIMIT ")
+        .push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
+    let mut shared = Shared::default();
+    let rows = query.build().fetch_all(pool).await?;
+    let records = rows
+        .iter()
+        .map(|row| {
+            Ok(EntryRecord {
+                entry: entry(row, &mut shared)?,
+                created_at: timestamp(row.try_get(7)?),
+            })
+        })
+        .collect::<Result<_, StoreError>>()?;
+    Ok((records, u64::try_from(total).unwrap_or_default()))
+}
+
+pub(super) async fn keys(
+    pool: &SqlitePool,
+    filter: &EntryFilter,
+) -> Result<Vec<EntryKey>, StoreError> {
+    let mut query = QueryBuilder::new("SELECT kind, domain, value, source FROM entries WHERE TRUE");
+    push_filter(&mut query, filter);
+    let mut shared = Shared::default();
+    let mut keys = Vec::new();
+    let mut rows = query.build().fetch(pool);
+    while let Some(row) = rows.try_next().await? {
+        keys.push(key(&row, &mut shared)?);
+    }
+    Ok(keys)
+}
+
+pub(super) async fn change(
+    connection: &mut SqliteConnection,
+    changes: &[Change],
+    at: Timestamp,
+) -> Result<Written, StoreError> {
+    let before = count(connection).await?;
+    let mut written = Written::default();
+    let mut puts = 0;
+    // A run of puts goes in one statement; within a statement a key may stand once.
+    let mut run: Vec<&ListEntry> = Vec::with_capacity(CHUNK);
+    let mut seen: HashSet<&EntryKey> = HashSet::with_capacity(CHUNK);
+    for change in changes {
+        match change {
+            Change::Put(entry) => {
+                if run.len() == CHUNK || !seen.insert(&entry.key) {
+                    put(connection, &run, at).await?;
+                    run.clear();
+                    seen.clear();
+                    seen.insert(&entry.key);
+                }
+                run.push(entry);
+                puts += 1;
+            }
+            Change::Remove(key) => {
+                put(connection, &run, at).await?;
+                run.clear();
+                seen.clear();
+                let removed =
+                    sqlx::query("DELETE FROM entries WHERE kind = ? AND domain = ? AND value = ? AND source = ?")
+                        .bind(key.value.kind().as_str())
+                        .bind(&*key.domain)
+                        .bind(key.value.to_string())
+                        .bind(&*key.source)
+                        .execute(&mut *connection)
+                        .await?;
+                written.removed += removed.rows_affected();
+            }
+        }
+    }
+    put(connection, &run, at).await?;
+    written.created = (count(connection).await? + written.removed).saturating_sub(before);
+    written.replaced = puts - written.created.min(puts);
+    Ok(written)
+}
+
+async fn count(connection: &mut SqliteConnection) -> Result<u64, StoreError> {
+    let count: i64 = sqlx::query_scalar("SELECT count(*) FROM entries")
+        .fetch_one(connection)
+        .await?;
+    Ok(u64::try_from(count).unwrap_or_default())
+}
+
+async fn put(
+    connection: &mut SqliteConnection,
+    entries: &[&ListEntry],
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let mut query = QueryBuilder::<Sqlite>::new(
+        "INSERT INTO entries (kind, domain, value, source, action, reason, expires_at, created_at) ",
+    );
+    query.push_values(entries, |mut row, entry| {
+        row.push_bind(entry.key.value.kind().as_str())
+            .push_bind(&*entry.key.domain)
+            .push_bind(entry.key.value.to_string())
+            .push_bind(&*entry.key.source)
+            .push_bind(entry.action.as_str())
+            .push_bind(&*entry.reason)
+            .push_bind(entry.expires_at.map(|second| second.saturating_mul(1_000)))
+            .push_bind(at.as_millisecond());
+    });
+    query.push(
+        " ON CONFLICT (kind, domain, value, source) DO UPDATE SET \
+         action = excluded.action, reason = excluded.reason, expires_at = excluded.expires_at",
+    );
+    query
+        .build()
+        .persistent(entries.len() == CHUNK)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &EntryFilter) {
+    if let Some(kind) = filter.kind {
+        query.push(" AND kind = ").push_bind(kind.as_str());
+    }
+    if let Some(action) = filter.action {
+        query.push(" AND action = ").push_bind(action);
+    }
+    if let Some(domain) = &filter.domain {
+        query.push(" AND domain = ").push_bind(domain);
+    }
+    if let Some(source) = &filter.source {
+        query.push(" AND source = ").push_bind(source);
+    }
+    if let Some(values) = &filter.values {
+        query.push(" AND value IN (");
+        let mut list = query.separated(", ");
+        for value in values {
+            list.push_bind(value);
+        }
+        query.push(")");
+    }
+}
+
+/// Sources and reasons are the same for thousands of entries: one copy serves them.
+#[derive(Default)]
+struct Shared(HashSet<Arc<str>>);
+
+impl Shared {
+    fn of(&mut self, text: &str) -> Arc<str> {
+        match self.0.get(text) {
+            Some(shared) => Arc::clone(shared),
+            None => {
+                let shared: Arc<str> = text.into();
+                self.0.insert(Arc::clone(&shared));
+                shared
+            }
+        }
+    }
+}
+
+fn key(row: &SqliteRow, shared: &mut Shared) -> Result<EntryKey, StoreError> {
+    let kind = match row.try_get::<&str, _>(0)? {
+        "ip" => EntryKind::Ip,
+        "number" => EntryKind::Number,
+        "user-agent" => EntryKind::UserAgent,
+        other => return Err(corrupt("an entry's kind", other)),
+    };
+    let value =
+        EntryValue::parse(kind, row.try_get(2)?).map_err(|error| corrupt("an entry", error))?;
+    Ok(EntryKey {
+        domain: row.try_get::<&str, _>(1)?.into(),
+        value,
+        source: shared.of(row.try_get(3)?),
+    })
+}
+
+fn entry(row: &SqliteRow, shared: &mut Shared) -> Result<ListEntry, StoreError> {
+    let action = match row.try_get::<&str, _>(4)? {
+        "block" => Action::Block,
+        "allow" => Action::Allow,
+        other => return Err(corrupt("an entry's action", other)),
+    };
+    Ok(ListEntry {
+        key: key(row, shared)?,
+        action,
+        reason: shared.of(row.try_get(5)?),
+        expires_at: row
+            .try_get::<Option<i64>, _>(6)?
+            .map(|milliseconds| milliseconds.div_euclid(1_000)),
+    })
+}

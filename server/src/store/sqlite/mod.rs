@@ -1,0 +1,333 @@
+//! SQLite: one writer, a pool of readers, write-ahead log.
+
+mod accounts;
+mod decisions;
+mod entries;
+mod policies;
+mod tokens;
+mod verifications;
+
+use std::{path::Path, time::Duration};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use sqlx::{
+    Sqlite, SqlitePool, Transaction,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use tfps_engine::{
+    account::Account,
+    call::AccountId,
+    lists::{Change, EntryKey, ListEntry},
+};
+
+use super::{
+    AccountFilter, AccountRecord, DayUsage, DecisionFilter, EntryCursor, EntryFilter, EntryRecord,
+    GrantRecord, OutcomeRecord, Passed, PolicyRecord, Shipment, Statistics, Store, StoreError,
+    TokenRecord, VerificationRecord, Written,
+};
+use crate::journal::{CallRecord, DecisionRecord, Position};
+
+/// The database in one file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+impl SqliteStore {
+    /// Opens the database, which is made, and brings its tables up to date.
+    ///
+    /// # Errors
+    /// When the file can't be opened or migrated.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(5))
+            .foreign_keys(true)
+            .pragma("cache_size", "-65536");
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(Duration::from_secs(5))
+            .connect_with(options.clone())
+            .await?;
+        sqlx::migrate!("migrations/sqlite")
+            .run(&writer)
+            .await
+            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(4)
+            .acquire_timeout(Duration::from_secs(5))
+            .connect_with(options.read_only(true).create_if_missing(false))
+            .await?;
+        Ok(Self { writer, readers })
+    }
+
+    async fn begin(&self) -> Result<Transaction<'_, Sqlite>, StoreError> {
+        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::RowNotFound => Self::NotFound,
+            sqlx::Error::Database(database) if database.is_unique_violation() => {
+                Self::AlreadyExists
+            }
+            _ => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+/// What does not read as it was written: somebody changed it by other means.
+fn corrupt(what: &str, error: impl std::fmt::Display) -> StoreError {
+    StoreError::Unavailable(format!("{what} in the database does not read: {error}"))
+}
+
+fn timestamp(milliseconds: i64) -> Timestamp {
+    Timestamp::from_millisecond(milliseconds).unwrap_or_default()
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    fn kind(&self) -> &'static str {
+        "sqlite"
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT 1").execute(&self.readers).await?;
+        Ok(())
+    }
+
+    async fn load_accounts(
+        &self,
+        take: &mut (dyn FnMut(Account) + Send),
+    ) -> Result<(), StoreError> {
+        accounts::load(&self.readers, take).await
+    }
+
+    async fn account(&self, id: &AccountId) -> Result<AccountRecord, StoreError> {
+        accounts::one(&self.readers, id).await
+    }
+
+    async fn accounts(
+        &self,
+        filter: &AccountFilter,
+        after: Option<(&str, &str)>,
+        limit: usize,
+    ) -> Result<(Vec<AccountRecord>, u64), StoreError> {
+        accounts::list(&self.readers, filter, after, limit).await
+    }
+
+    async fn create_account(&self, record: &AccountRecord) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        accounts::create(&mut transaction, record).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    async fn update_account(&self, record: &AccountRecord) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        accounts::update(&mut transaction, record).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    async fn delete_account(&self, id: &AccountId, version: Option<i64>) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        accounts::delete(&mut transaction, id, version).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    async fn forget_failures(&self, id: &AccountId) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        verifications::forget_failures(&mut transaction, id).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    async fn policies(&self) -> Result<Vec<PolicyRecord>, StoreError> {
+        policies::all(&self.readers).await
+    }
+
+    async fn put_policy(&self, record: &PolicyRecord) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        policies::put(&mut transaction, record).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    async fn delete_policy(
+        &self,
+        domain: &str,
+        name: &str,
+        version: Option<i64>,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        policies::delete(&mut transaction, domain, name, version).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    async fn accounts_under(&self, domain: &str, name: &str) -> Result<u64, StoreError> {
+        policies::accounts_under(&self.readers, domain, name).await
+    }
+
+    async fn load_entries(
+        &self,
+        now: Timestamp,
+        take: &mut (dyn FnMut(ListEntry) + Send),
+    ) -> Result<(), StoreError> {
+        entries::load(&self.readers, now, take).await
+    }
+
+    async fn entries(
+        &self,
+        filter: &EntryFilter,
+        after: Option<&EntryCursor>,
+        limit: usize,
+    ) -> Result<(Vec<EntryRecord>, u64), StoreError> {
+        entries::list(&self.readers, filter, after, limit).await
+    }
+
+    async fn entry_keys(&self, filter: &EntryFilter) -> Result<Vec<EntryKey>, StoreError> {
+        entries::keys(&self.readers, filter).await
+    }
+
+    async fn change_entries(
+        &self,
+        changes: &[Change],
+        at: Timestamp,
+    ) -> Result<Written, StoreError> {
+        let mut transaction = self.begin().await?;
+        let written = entries::change(&mut transaction, changes, at).await?;
+        transaction.commit().await?;
+        Ok(written)
+    }
+
+    async fn tokens(&self) -> Result<Vec<TokenRecord>, StoreError> {
+        tokens::all(&self.readers).await
+    }
+
+    async fn create_token(&self, record: &TokenRecord) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        tokens::create(&mut transaction, record).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    async fn delete_token(&self, id: &str) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        tokens::delete(&mut transaction, id).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    async fn open_verification(
+        &self,
+        record: &VerificationRecord,
+        max_opens: u32,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        verifications::open(&mut transaction, record, max_opens).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    async fn verification(&self, id: &str) -> Result<VerificationRecord, StoreError> {
+        verifications::one(&self.readers, id).await
+    }
+
+    async fn fail_verification(&self, id: &str, at: Timestamp) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        verifications::fail(&mut transaction, id, at).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    async fn pass_verification(
+        &self,
+        id: &str,
+        change: Passed,
+        at: Timestamp,
+    ) -> Result<Passed, StoreError> {
+        let mut transaction = self.begin().await?;
+        let change = verifications::pass(&mut transaction, id, change, at).await?;
+        transaction.commit().await?;
+        Ok(change)
+    }
+
+    async fn use_verification(&self, id: &str, account: &AccountRecord) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        verifications::use_up(&mut transaction, id).await?;
+        accounts::update(&mut transaction, account).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    async fn failures(&self, since: Timestamp) -> Result<Vec<(AccountId, Timestamp)>, StoreError> {
+        verifications::failures(&self.readers, since).await
+    }
+
+    async fn passed_challenges(&self, since: Timestamp) -> Result<Vec<String>, StoreError> {
+        verifications::passed_challenges(&self.readers, since).await
+    }
+
+    async fn grants(&self, now: Timestamp) -> Result<Vec<GrantRecord>, StoreError> {
+        verifications::grants(&self.readers, now).await
+    }
+
+    async fn learn_outcome(
+        &self,
+        record: &OutcomeRecord,
+        changes: &[Change],
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        decisions::outcome(&mut transaction, record).await?;
+        entries::change(&mut transaction, changes, record.learned_at).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    async fn ship(&self, shipment: &Shipment) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        decisions::ship(&mut transaction, shipment).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    async fn position(&self) -> Result<Position, StoreError> {
+        decisions::position(&self.readers).await
+    }
+
+    async fn decisions(
+        &self,
+        filter: &DecisionFilter,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<DecisionRecord>, StoreError> {
+        decisions::list(&self.readers, filter, before, limit).await
+    }
+
+    async fn challenges(&self, since: Timestamp) -> Result<Vec<DecisionRecord>, StoreError> {
+        decisions::challenges(&self.readers, since).await
+    }
+
+    async fn statistics(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+        domain: Option<&str>,
+    ) -> Result<Statistics, StoreError> {
+        decisions::statistics(&self.readers, since, until, domain).await
+    }
+
+    async fn usage_since(&self, day: i32) -> Result<Vec<DayUsage>, StoreError> {
+        decisions::usage_since(&self.readers, day).await
+    }
+
+    async fn open_calls(&self, since: Timestamp) -> Result<Vec<CallRecord>, StoreError> {
+        decisions::open_calls(&self.readers, since).await
+    }
+
+    async fn prune(&self, before: Timestamp, now: Timestamp) -> Result<u64, StoreError> {
+        decisions::prune(&self.writer, before, now).await
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}

@@ -1,0 +1,197 @@
+//! The log and the metrics.
+
+use std::{sync::Arc, time::Duration};
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+use tfps_engine::decision::Code;
+use tracing_subscriber::{
+    EnvFilter, Registry as Subscriber, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt,
+};
+
+use crate::config::{Log, LogFormat};
+
+/// The code of a decision.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CodeLabel {
+    code: &'static str,
+}
+
+/// What is counted.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    /// By code, in the order of [`Code::ALL`].
+    decisions: Arc<[Counter]>,
+    latency: Histogram,
+    /// Requests being answered.
+    pub in_flight: Gauge,
+    /// Requests refused since too many were being answered.
+    pub shed: Counter,
+    /// Requests that were not answered within their deadline.
+    pub late: Counter,
+    /// Requests without a token that is known.
+    pub unauthenticated: Counter,
+    /// Look-ups of sources that did not answer in time.
+    pub look_ups_late: Counter,
+    /// Calls that were asked for again within the lifetime of their Call-ID.
+    pub repeated: Counter,
+    /// Decisions that are not yet in the database.
+    pub journal_pending: Gauge,
+    /// Bytes of the journal on disk.
+    pub journal_bytes: Gauge,
+    /// Decisions that could not be recorded.
+    pub journal_lost: Gauge,
+    /// Accounts in memory.
+    pub accounts: Gauge,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("tfps");
+        let family = Family::<CodeLabel, Counter>::default();
+        let decisions = Code::ALL
+            .iter()
+            .map(|code| {
+                family
+                    .get_or_create(&CodeLabel {
+                        code: code.as_str(),
+                    })
+                    .clone()
+            })
+            .collect();
+        registry.register("decisions", "Decisions by code", family);
+        let latency = Histogram::new([
+            5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 5e-2, 0.25, 1.0,
+        ]);
+        registry.register(
+            "decision_seconds",
+            "How long deciding takes",
+            latency.clone(),
+        );
+        let mut gauge = |name, help| {
+            let gauge = Gauge::default();
+            registry.register(name, help, gauge.clone());
+            gauge
+        };
+        let in_flight = gauge("requests_in_flight", "Requests being answered");
+        let journal_pending = gauge(
+            "journal_pending",
+            "Decisions that are not yet in the database",
+        );
+        let journal_bytes = gauge("journal_bytes", "Bytes of the journal on disk");
+        let journal_lost = gauge(
+            "journal_lost",
+            "Decisions that could not be recorded since the start",
+        );
+        let accounts = gauge("accounts", "Accounts in memory");
+        let mut counter = |name, help| {
+            let counter = Counter::default();
+            registry.register(name, help, counter.clone());
+            counter
+        };
+        Self {
+            shed: counter(
+                "requests_shed",
+                "Requests refused since too many were being answered",
+            ),
+            late: counter(
+                "requests_late",
+                "Requests that were not answered within their deadline",
+            ),
+            unauthenticated: counter(
+                "requests_unauthenticated",
+                "Requests without a token that is known",
+            ),
+            look_ups_late: counter(
+                "look_ups_late",
+                "Look-ups of sources that did not answer in time",
+            ),
+            repeated: counter(
+                "checks_repeated",
+                "Calls asked for again within the lifetime of their Call-ID",
+            ),
+            registry: Arc::new(registry),
+            decisions,
+            latency,
+            in_flight,
+            journal_pending,
+            journal_bytes,
+            journal_lost,
+            accounts,
+        }
+    }
+}
+
+impl Metrics {
+    /// Counts a decision.
+    pub fn decided(&self, code: Code, took: Duration) {
+        if let Some(counter) = self.decisions.get(code as usize) {
+            counter.inc();
+        }
+        self.latency.observe(took.as_secs_f64());
+    }
+
+    /// How many decisions were made since the start.
+    pub fn decisions(&self) -> u64 {
+        self.decisions.iter().map(Counter::get).sum()
+    }
+
+    /// The metrics in OpenMetrics' text form.
+    pub fn render(&self) -> String {
+        let mut out = String::new();
+        match text::encode(&mut out, &self.registry) {
+            Ok(()) => out,
+            Err(_) => String::new(),
+        }
+    }
+}
+
+/// Changes what is logged.
+#[derive(Clone, Debug)]
+pub struct LogLevel(reload::Handle<EnvFilter, Subscriber>);
+
+impl LogLevel {
+    /// Logs by other directives from now on.
+    ///
+    /// # Errors
+    /// When they do not read.
+    pub fn set(&self, directives: &str) -> Result<(), String> {
+        let filter = directives
+            .parse::<EnvFilter>()
+            .map_err(|error| bad_level(directives, &error))?;
+        self.0.reload(filter).map_err(|error| error.to_string())
+    }
+}
+
+/// Starts the log.
+///
+/// # Errors
+/// When the directives do not read.
+pub fn start_log(log: &Log) -> Result<LogLevel, String> {
+    let filter = log
+        .level
+        .parse::<EnvFilter>()
+        .map_err(|error| bad_level(&log.level, &error))?;
+    let (filter, handle) = reload::Layer::new(filter);
+    let subscriber = tracing_subscriber::registry().with(filter);
+    let started = match log.format {
+        LogFormat::Text => subscriber
+            .with(fmt::layer().with_writer(std::io::stderr))
+            .try_init(),
+        LogFormat::Json => subscriber
+            .with(fmt::layer().json().with_writer(std::io::stderr))
+            .try_init(),
+    };
+    started.map_err(|error| error.to_string())?;
+    Ok(LogLevel(handle))
+}
+
+fn bad_level(directives: &str, error: &dyn std::error::Error) -> String {
+    format!(
+        "log.level is {directives:?}: {error}; right would be error, warn, info, debug, trace, or `info,tfps::request=debug`"
+    )
+}
