@@ -299,7 +299,7 @@ impl Checker {
         let snapshot = self.state.snapshot.load();
         let mut trial = Trial::new(self.facts(&asked, resident.as_deref(), &snapshot));
         let outcome = match trial.screen() {
-            Stage::Ends(judgement) => (of_judged(&trial.facts, judgement), None),
+            Stage::Ends(judgement) => (ended(&trial.facts, judgement, resident.as_deref()), None),
             Stage::Settled => self.settle(trial, resident.as_deref()),
             Stage::GoesOn => match self.recall(trial.facts.source_to_look_up()) {
                 None => {
@@ -345,7 +345,7 @@ impl Checker {
 
     fn judge_located(&self, mut trial: Trial<'_>, resident: Option<&Resident>) -> Outcome {
         match trial.judge() {
-            Stage::Ends(judgement) => (of_judged(&trial.facts, judgement), None),
+            Stage::Ends(judgement) => (ended(&trial.facts, judgement, resident), None),
             Stage::GoesOn | Stage::Settled => self.settle(trial, resident),
         }
     }
@@ -594,6 +594,16 @@ fn of_facts(facts: &Facts<'_>) -> DecisionRecord {
 fn of_judged(facts: &Facts<'_>, judgement: Judgement) -> DecisionRecord {
     let mut record = of_facts(facts);
     rule(&mut record, judgement, facts.policy());
+    record
+}
+
+/// A decision that takes nothing from its account.
+fn ended(facts: &Facts<'_>, judgement: Judgement, resident: Option<&Resident>) -> DecisionRecord {
+    let mut record = of_judged(facts, judgement);
+    if let Some(resident) = resident {
+        let occupancy = resident.ledger.lock().occupancy(facts.day, facts.at);
+        used(&mut record, facts, &occupancy);
+    }
     record
 }
 

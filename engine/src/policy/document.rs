@@ -233,7 +233,7 @@ impl PolicyDocument {
                 "repeats.max_repeats",
                 self.repeats.max_repeats,
                 1,
-                1_000_000,
+                1_000_000_000,
             ),
             ("repeats.gap_seconds", self.repeats.gap_seconds, 1, DAY),
             (

@@ -23,7 +23,7 @@ const MAX_EMAIL: usize = 254;
 /// The longest reason, in bytes.
 const MAX_REASON: usize = 256;
 /// The highest limit that an account can have.
-const MAX_LIMIT: u32 = 1_000_000;
+const MAX_LIMIT: u32 = 1_000_000_000;
 
 /// What is to be changed of an account; `None` stays.
 #[derive(Clone, Debug, Default)]
