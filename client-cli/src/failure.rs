@@ -14,7 +14,7 @@
 
 use std::{fmt::Display, io, process::ExitCode};
 
-use tfps_client::{Code, Error, FieldViolation};
+use tfps_client::{Code, Error};
 
 /// The exit codes, for scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,7 +149,10 @@ impl Failure {
                 };
                 (
                     message,
-                    rejection.violations.iter().map(in_a_line).collect(),
+                    rejection
+                        .untold_violations()
+                        .map(ToString::to_string)
+                        .collect(),
                 )
             }
         };
@@ -162,10 +165,6 @@ impl Failure {
             silent: false,
         }
     }
-}
-
-fn in_a_line(FieldViolation { field, description }: &FieldViolation) -> String {
-    format!("{field}: {description}")
 }
 
 /// Says what was being done when a call failed.

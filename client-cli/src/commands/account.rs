@@ -1,20 +1,20 @@
 //! `show` `create` `set` `remove` `reset` `block` `unblock`
 
-use std::{fs, path::PathBuf};
-
 use clap::Args;
 use tfps_client::{
     Code,
     v1::{
         Account, AccountKey, BlockAccountRequest, CreateAccountRequest, DeleteAccountRequest,
-        GetAccountRequest, Limits, ResetUsageRequest, UnblockAccountRequest, UpdateAccountRequest,
+        GetAccountRequest, ResetUsageRequest, UnblockAccountRequest, UpdateAccountRequest,
     },
 };
 
-use super::one;
+use super::{
+    one,
+    properties::{Changes, Properties},
+};
 use crate::{
     console::Format,
-    country::Countries,
     failure::{Doing, Exit, Failure},
     output::{Cell, Facts, Tone, count},
     session::Session,
@@ -45,38 +45,6 @@ impl std::fmt::Display for Who {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}@{}", self.username, self.domain)
     }
-}
-
-/// What can be set about an account.
-#[derive(Debug, Args)]
-pub struct Properties {
-    /// Calls at once in business hours
-    #[arg(long, value_name = "N")]
-    concurrent_calls: Option<u32>,
-    /// Calls at once off hours
-    #[arg(long, value_name = "N")]
-    concurrent_calls_off: Option<u32>,
-    /// Allowed calls a day in business hours
-    #[arg(long, value_name = "N")]
-    quota: Option<u32>,
-    /// Allowed calls a day off hours
-    #[arg(long, value_name = "N")]
-    quota_off: Option<u32>,
-    /// Where its calls may come from, as in US,GB; with set also +FR,-US to add and remove
-    #[arg(long, value_name = "COUNTRIES", allow_hyphen_values = true)]
-    source_countries: Option<Countries>,
-    /// Where its calls may go, as in US,GB; with set also +FR,-US to add and remove
-    #[arg(long, value_name = "COUNTRIES", allow_hyphen_values = true)]
-    destination_countries: Option<Countries>,
-    /// The policy it is under
-    #[arg(long, value_name = "NAME")]
-    policy: Option<String>,
-    /// Where its notices go
-    #[arg(long, value_name = "ADDRESS")]
-    email: Option<String>,
-    /// The file that holds its PIN, 4 to 16 digits
-    #[arg(long, value_name = "FILE")]
-    pin_file: Option<PathBuf>,
 }
 
 /// `create`
@@ -124,18 +92,10 @@ pub async fn show(who: Who, session: &mut Session<'_>) -> Result<Exit, Failure> 
 /// When it exists, or a value is wrong.
 pub async fn create(args: CreateArgs, session: &mut Session<'_>) -> Result<Exit, Failure> {
     let CreateArgs { who, properties } = args;
-    for countries in [
-        &properties.source_countries,
-        &properties.destination_countries,
-    ]
-    .into_iter()
-    .flatten()
-    {
-        if countries.is_change() {
-            return Err(Failure::usage("a new account has no countries to add to or remove from").hint(
-                "write the whole list, as in --source-countries US,GB; without it, the policy's for new accounts hold",
-            ));
-        }
+    if properties.change_countries() {
+        return Err(Failure::usage("a new account has no countries to add to or remove from").hint(
+            "write the whole list, as in --source-countries US,GB; without it, the policy's for new accounts hold",
+        ));
     }
     let doing = format!("cannot create {who}");
     let mut change = properties.changes(&who, &Account::default())?;
@@ -289,91 +249,6 @@ pub async fn unblock(who: Who, session: &mut Session<'_>) -> Result<Exit, Failur
     brief(answer.account, session)
 }
 
-/// How many fields [`Limits`] has.
-const LIMITS: usize = 4;
-
-/// New values, and the paths of the fields that hold them.
-struct Changes {
-    account: Account,
-    paths: Vec<String>,
-}
-
-impl Properties {
-    fn change_countries(&self) -> bool {
-        [&self.source_countries, &self.destination_countries]
-            .into_iter()
-            .flatten()
-            .any(Countries::is_change)
-    }
-
-    fn changes(&self, who: &Who, present: &Account) -> Result<Changes, Failure> {
-        let mut paths = Vec::new();
-        let mut set = |path: &str, given: bool| {
-            if given {
-                paths.push(path.to_owned());
-            }
-        };
-        set("limits.concurrent_calls", self.concurrent_calls.is_some());
-        set(
-            "limits.concurrent_calls_off_hours",
-            self.concurrent_calls_off.is_some(),
-        );
-        set("limits.daily_quota", self.quota.is_some());
-        set("limits.daily_quota_off_hours", self.quota_off.is_some());
-        set("source_countries", self.source_countries.is_some());
-        set(
-            "destination_countries",
-            self.destination_countries.is_some(),
-        );
-        set("policy", self.policy.is_some());
-        set("email_address", self.email.is_some());
-        set("pin", self.pin_file.is_some());
-        let countries = |given: &Option<Countries>, present: &[String]| {
-            given
-                .as_ref()
-                .map(|countries| countries.apply(present))
-                .unwrap_or_default()
-        };
-        let account = Account {
-            limits: Some(Limits {
-                concurrent_calls: self.concurrent_calls.unwrap_or(0),
-                concurrent_calls_off_hours: self.concurrent_calls_off.unwrap_or(0),
-                daily_quota: self.quota.unwrap_or(0),
-                daily_quota_off_hours: self.quota_off.unwrap_or(0),
-            }),
-            source_countries: countries(&self.source_countries, &present.source_countries),
-            destination_countries: countries(
-                &self.destination_countries,
-                &present.destination_countries,
-            ),
-            policy: self.policy.clone().unwrap_or_default(),
-            email_address: self.email.clone().unwrap_or_default(),
-            pin: self
-                .pin_file
-                .as_ref()
-                .map(read_pin)
-                .transpose()?
-                .unwrap_or_default(),
-            etag: if self.change_countries() {
-                present.etag.clone()
-            } else {
-                String::new()
-            },
-            ..named(who)
-        };
-        Ok(Changes { account, paths })
-    }
-}
-
-fn named(who: &Who) -> Account {
-    let AccountKey { username, domain } = who.key();
-    Account {
-        username,
-        domain,
-        ..Default::default()
-    }
-}
-
 async fn get(who: &Who, session: &Session<'_>) -> Result<Account, Failure> {
     let request = GetAccountRequest {
         account: Some(who.key()),
@@ -405,21 +280,16 @@ async fn update(
         .unwrap_or_default())
 }
 
-fn read_pin(path: &PathBuf) -> Result<String, Failure> {
-    let text = fs::read_to_string(path).map_err(|error| {
-        Failure::usage(format!(
-            "cannot read the PIN file {}: {error}",
-            path.display()
-        ))
-    })?;
-    let pin = text.trim();
-    if (4..=16).contains(&pin.len()) && pin.bytes().all(|byte| byte.is_ascii_digit()) {
-        Ok(pin.to_owned())
-    } else {
-        Err(Failure::usage(format!(
-            "the PIN in {} is not 4 to 16 digits",
-            path.display()
-        )))
+/// How many fields [`Limits`] has.
+const LIMITS: usize = 4;
+
+/// An account that says no more than which it is.
+pub(super) fn named(who: &Who) -> Account {
+    let AccountKey { username, domain } = who.key();
+    Account {
+        username,
+        domain,
+        ..Default::default()
     }
 }
 

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use tfps_client::v1::{AccountKey, CheckRequest, CheckResponse, NumberKind, Purpose, Verdict};
+use tfps_client::v1::{
+    AccountKey, CallUsage, CheckRequest, CheckResponse, NumberKind, Purpose, Verdict,
+};
 
 use super::{check_file, one};
 use crate::{
@@ -201,7 +203,7 @@ pub(super) fn facts(decision: &CheckResponse, request: &CheckRequest) -> Facts {
             "source",
             match (request.source_ip.as_str(), decision.source_country.as_str()) {
                 ("", country) => country.to_owned(),
-                (address, "") => format!("{address}, country unknown"),
+                (address, "") => address.to_owned(),
                 (address, country) => format!("{address}, {country}"),
             },
         );
@@ -213,7 +215,10 @@ pub(super) fn facts(decision: &CheckResponse, request: &CheckRequest) -> Facts {
             "business hours"
         },
     );
-    if let Some(usage) = decision.usage {
+    if let Some(usage) = decision
+        .usage
+        .filter(|usage| *usage != CallUsage::default())
+    {
         facts.add(
             "usage",
             format!(

@@ -1,5 +1,7 @@
 //! `entries list` `add` `remove`
 
+use std::time::Duration;
+
 use clap::{Args, Subcommand};
 use tfps_client::v1::{
     DeleteEntriesRequest, Entry, EntryAction, EntryFilter, EntryKind, ListEntriesRequest,
@@ -17,6 +19,8 @@ use crate::{
 
 /// How many entries are fetched at once.
 const PAGE: u32 = 1000;
+/// How long to wait at least while a large list goes.
+const LARGE: Duration = Duration::from_secs(120);
 
 /// `entries`
 #[derive(Debug, Subcommand)]
@@ -238,8 +242,13 @@ async fn remove(args: RemoveArgs, session: &mut Session<'_>) -> Result<Exit, Fai
     let request = DeleteEntriesRequest {
         filter: Some(filter),
     };
+    let patience = session
+        .client
+        .deadline()
+        .map(|deadline| deadline.max(LARGE));
     let answer = session
         .client
+        .with_deadline(patience)
         .delete_entries(request)
         .await
         .doing("cannot remove the entries")?;

@@ -23,6 +23,7 @@ pub mod learn;
 pub mod list;
 pub mod policy;
 pub mod policy_edit;
+pub mod properties;
 pub mod statistics;
 pub mod status;
 pub mod token;

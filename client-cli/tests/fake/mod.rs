@@ -105,7 +105,7 @@ fn admin(request: Request<()>) -> Result<Request<()>, Status> {
     match request
         .metadata()
         .get("authorization")
-        .map(|value| value.as_bytes())
+        .map(tonic::metadata::MetadataValue::as_bytes)
     {
         Some(b"Bearer tfps_admin") => Ok(request),
         Some(b"Bearer tfps_switch") => Err(Status::permission_denied(
@@ -397,7 +397,7 @@ impl AdminService for Fake {
                 }
                 "limits.daily_quota" => kept.daily_quota = limits.daily_quota,
                 "limits.daily_quota_off_hours" => {
-                    kept.daily_quota_off_hours = limits.daily_quota_off_hours
+                    kept.daily_quota_off_hours = limits.daily_quota_off_hours;
                 }
                 "source_countries" => present
                     .source_countries

@@ -69,6 +69,11 @@ impl Client {
         }
     }
 
+    /// How long a call may take.
+    pub fn deadline(&self) -> Option<Duration> {
+        self.deadline
+    }
+
     /// Where TFPS is, as it was configured.
     pub fn address(&self) -> &str {
         &self.address

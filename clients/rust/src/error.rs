@@ -119,6 +119,13 @@ pub struct FieldViolation {
     pub description: String,
 }
 
+/// `limits.daily_quota: at most 1000000`
+impl std::fmt::Display for FieldViolation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.field, self.description)
+    }
+}
+
 impl Error {
     /// The gRPC status code that fits: the server's own, UNAVAILABLE without a connection, DEADLINE_EXCEEDED.
     pub fn code(&self) -> Code {
@@ -168,14 +175,21 @@ impl Error {
 }
 
 impl Rejection {
+    /// The violations that [`message`](Self::message) does not tell already.
+    pub fn untold_violations(&self) -> impl Iterator<Item = &FieldViolation> {
+        self.violations
+            .iter()
+            .filter(|violation| !self.message.contains(&violation.description))
+    }
+
     fn describe(&self) -> String {
         let mut text = if self.message.is_empty() {
             self.code.description().to_owned()
         } else {
             self.message.clone()
         };
-        for FieldViolation { field, description } in &self.violations {
-            text.push_str(&format!("; {field}: {description}"));
+        for violation in self.untold_violations() {
+            text.push_str(&format!("; {violation}"));
         }
         text
     }
@@ -270,6 +284,26 @@ mod tests {
         let rejection = error.rejection().expect("the server answered");
         assert_eq!(rejection.reason, "QUOTA");
         assert_eq!(rejection.retry_after, Some(Duration::from_secs(7)));
+    }
+
+    #[test]
+    fn a_field_is_told_once() {
+        let details = ErrorDetails::with_bad_request_violation("policy.name", "must not be empty");
+        let status = Status::with_error_details(
+            Code::InvalidArgument,
+            "policy.name: must not be empty",
+            details,
+        );
+        let error = Error::from_status(status, "http://127.0.0.1:1", None);
+        assert_eq!(error.to_string(), "policy.name: must not be empty");
+        assert_eq!(
+            error
+                .rejection()
+                .expect("the server answered")
+                .violations
+                .len(),
+            1
+        );
     }
 
     #[test]
