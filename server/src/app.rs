@@ -492,7 +492,7 @@ async fn prune_every(store: Arc<dyn Store>, operation: Arc<Operation>, clock: Cl
             Ok(0) => {}
             Ok(rows) => tracing::info!(rows, "what was too old was deleted"),
             Err(error) => {
-                tracing::warn!(%error, "what is too old could not be deleted; it is tried again in an hour")
+                tracing::warn!(%error, "what is too old could not be deleted; it is tried again in an hour");
             }
         }
     }

@@ -553,6 +553,7 @@ struct Asked<'a> {
 }
 
 /// What the first stage came to.
+#[allow(clippy::large_enum_variant, reason = "nearly always it is the large one")]
 enum Screened<'a> {
     Decided(DecisionRecord),
     NeedsLookUp(Asked<'a>, Paused),

@@ -195,7 +195,7 @@ impl Learner {
     ///
     /// # Errors
     /// When a field is wrong or the journal fails.
-    pub fn call(&self, caller: &Principal, call: CallProgress) -> Result<Vec<String>, LearnError> {
+    pub fn call(&self, caller: &Principal, call: &CallProgress) -> Result<Vec<String>, LearnError> {
         caller.require_account(&call.account)?;
         if call.call_id.is_empty() {
             return Err(FieldError::new("call.call_id", Problem::Missing).into());

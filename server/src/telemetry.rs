@@ -179,9 +179,12 @@ pub fn start_log(log: &Log) -> Result<LogLevel, String> {
     let (filter, handle) = reload::Layer::new(filter);
     let subscriber = tracing_subscriber::registry().with(filter);
     let started = match log.format {
-        LogFormat::Text => subscriber
-            .with(fmt::layer().with_writer(std::io::stderr))
-            .try_init(),
+        LogFormat::Text => {
+            let coloured =
+                std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+            let lines = fmt::layer().with_ansi(coloured).with_writer(std::io::stderr);
+            subscriber.with(lines).try_init()
+        }
         LogFormat::Json => subscriber
             .with(fmt::layer().json().with_writer(std::io::stderr))
             .try_init(),

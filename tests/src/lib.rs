@@ -1,1 +1,9 @@
-//! End to end: real processes, real databases.
+//! End to end: real processes, real databases. [`Server`] starts a tfps-server of its own for each test, [`scene`] sets
+//! it up, and the stories in `tests/` tell what a switch, a caller and an operator see.
+
+pub mod binaries;
+pub mod clock;
+pub mod scene;
+mod server;
+
+pub use server::{Command, Refused, Server, eventually};

@@ -143,21 +143,21 @@ impl PolicyDocument {
         if self.name.is_empty() || self.name.len() > 64 || !self.name.chars().all(fits) {
             return Err(PolicyError::new(
                 "name",
-                format!(
+                &format!(
                     "{:?} is no name: 1 to 64 letters, digits, `-`, `_` or `.`",
                     self.name
                 ),
             ));
         }
         if !self.domain.is_empty() {
-            domain_name(&self.domain).map_err(|error| PolicyError::new("domain", error.problem))?;
+            domain_name(&self.domain).map_err(|error| PolicyError::new("domain", &error.problem))?;
         }
         if self.description.len() > 1024 {
             return Err(PolicyError::new("description", "is over 1,024 bytes long"));
         }
         for (rule, mode) in &self.rules {
             rule.check_mode(*mode)
-                .map_err(|problem| PolicyError::new("rules", problem))?;
+                .map_err(|problem| PolicyError::new("rules", &problem))?;
         }
         for (field, codes) in [
             ("blocked_countries", &self.blocked_countries),
@@ -281,7 +281,7 @@ fn within(field: &'static str, value: usize, low: usize, high: usize) -> Result<
     }
     Err(PolicyError::new(
         field,
-        format!("is {value}; {low} to {high} is possible"),
+        &format!("is {value}; {low} to {high} is possible"),
     ))
 }
 

@@ -113,9 +113,9 @@ impl Policy {
     pub fn compile(document: PolicyDocument) -> Result<Self, PolicyError> {
         document.check()?;
         let time_zone = schedule::zone(&document.time_zone)
-            .map_err(|error| PolicyError::new("time_zone", error))?;
+            .map_err(|error| PolicyError::new("time_zone", &error))?;
         let hours = BusinessHours::compile(&document.business_hours, &time_zone)
-            .map_err(|error: HoursError| PolicyError::new("business_hours", error))?;
+            .map_err(|error: HoursError| PolicyError::new("business_hours", &error))?;
         let dial_plan = document.dial_plan.clone();
         let home = CountrySet::from_iter([dial_plan.home_country()]);
         let or_home = |countries: CountrySet| {
@@ -195,7 +195,7 @@ fn countries(field: &'static str, codes: &[String]) -> Result<CountrySet, Policy
         .iter()
         .map(|code| Country::from_code(code))
         .collect::<Result<CountrySet, UnknownCountry>>()
-        .map_err(|error| PolicyError::new(field, error))
+        .map_err(|error| PolicyError::new(field, &error))
 }
 
 /// What is wrong with a policy.
@@ -209,7 +209,7 @@ pub struct PolicyError {
 }
 
 impl PolicyError {
-    fn new(field: &'static str, problem: impl ToString) -> Self {
+    fn new(field: &'static str, problem: &(impl ToString + ?Sized)) -> Self {
         Self {
             field,
             problem: problem.to_string(),

@@ -215,7 +215,7 @@ impl Admin {
             "an account was unblocked"
         };
         self.change(caller, id, None, said, |record| {
-            record.account.blocked = reason
+            record.account.blocked = reason;
         })
         .await
     }

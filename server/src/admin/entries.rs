@@ -501,7 +501,7 @@ fn values_matching(kind: EntryKind, text: &str) -> Result<Vec<String>, AdminErro
                 .parse()
                 .map_err(|_| wrong(&"must be an address"))?;
             let host = ipnet::IpNet::from(ip.to_canonical());
-            let networks = std::iter::successors(Some(host), |network| network.supernet());
+            let networks = std::iter::successors(Some(host), ipnet::IpNet::supernet);
             Ok(networks
                 .map(|network| EntryValue::Ip(network).to_string())
                 .collect())

@@ -98,7 +98,7 @@ impl From<FieldError> for AdminError {
 
 impl AdminError {
     /// Names a field and what is wrong with it.
-    pub fn field(field: impl Into<String>, problem: impl ToString) -> Self {
+    pub fn field(field: impl Into<String>, problem: impl std::fmt::Display) -> Self {
         Self::Field {
             field: field.into(),
             problem: problem.to_string(),

@@ -122,7 +122,7 @@ impl AdminService for AdminRpc {
         };
         let id = convert::account_id("account", Some(key))?;
         let etag = account.etag.clone();
-        let change = convert::account::updated(account, update_mask)?;
+        let change = convert::account::updated(&account, update_mask)?;
         let admin = Arc::clone(&self.admin);
         let view =
             uninterrupted(
@@ -202,7 +202,7 @@ impl AdminService for AdminRpc {
             .admin
             .list_policies(&caller, request.domain.as_deref(), page)
             .await?;
-        let policies = views.into_iter().map(convert::policy::view).collect();
+        let policies = views.iter().map(convert::policy::view).collect();
         Ok(Response::new(v1::ListPoliciesResponse {
             policies,
             next_page_token,
@@ -219,7 +219,7 @@ impl AdminService for AdminRpc {
             return Err(status::missing("name"));
         }
         let policy = Some(convert::policy::view(
-            self.admin.policy(&caller, &domain, &name).await?,
+            &self.admin.policy(&caller, &domain, &name).await?,
         ));
         Ok(Response::new(v1::GetPolicyResponse { policy }))
     }
@@ -241,7 +241,7 @@ impl AdminService for AdminRpc {
             )
             .await?;
         Ok(Response::new(v1::PutPolicyResponse {
-            policy: Some(convert::policy::view(view)),
+            policy: Some(convert::policy::view(&view)),
         }))
     }
 

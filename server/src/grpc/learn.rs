@@ -44,7 +44,7 @@ impl LearnService for LearnRpc {
         let changes = match lesson {
             Lesson::Call(call) => {
                 caller.require(Permission::Decide)?;
-                learner.call(&caller, progress(call)?)?
+                learner.call(&caller, &progress(call)?)?
             }
             Lesson::Limits(limits) => {
                 caller.require(Permission::Decide)?;

@@ -186,6 +186,7 @@ pub struct CallRecord {
 
 /// One record.
 #[derive(Clone, PartialEq, prost::Oneof)]
+#[allow(clippy::large_enum_variant, reason = "nearly every record is the large one")]
 pub enum Entry {
     /// A decision.
     #[prost(message, tag = "1")]

@@ -125,7 +125,7 @@ impl Take for Vec<(Position, Record)> {
         match Record::decode(payload) {
             Ok(record) => self.push((at, record)),
             Err(error) => {
-                tracing::error!(?at, %error, "a journal record does not decode and is passed over")
+                tracing::error!(?at, %error, "a journal record does not decode and is passed over");
             }
         }
     }

@@ -103,7 +103,7 @@ pub(crate) fn created(account: v1::Account) -> Result<AccountChange, Status> {
 
 /// What an update changes: what its mask names.
 pub(crate) fn updated(
-    account: v1::Account,
+    account: &v1::Account,
     mask: Option<prost_types::FieldMask>,
 ) -> Result<AccountChange, Status> {
     let paths = mask.map(|mask| mask.paths).unwrap_or_default();
@@ -129,7 +129,7 @@ pub(crate) fn updated(
             }
             "limits.daily_quota" => change.daily_quota = Some(limits.daily_quota),
             "limits.daily_quota_off_hours" => {
-                change.daily_quota_off_hours = Some(limits.daily_quota_off_hours)
+                change.daily_quota_off_hours = Some(limits.daily_quota_off_hours);
             }
             "source_countries" => {
                 change.source_countries = Some(countries(

@@ -43,7 +43,7 @@ const MODES: [(v1::RuleMode, RuleMode); 4] = [
     (v1::RuleMode::Off, RuleMode::Off),
 ];
 
-pub(crate) fn view(view: PolicyView) -> v1::Policy {
+pub(crate) fn view(view: &PolicyView) -> v1::Policy {
     let document = &view.policy.document;
     let verification = &document.verification;
     v1::Policy {

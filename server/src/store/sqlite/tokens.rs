@@ -41,7 +41,7 @@ pub(super) async fn create(
     .bind(&record.domain)
     .bind(record.hash.as_slice())
     .bind(record.created_at.as_millisecond())
-    .bind(record.expires_at.map(|at| at.as_millisecond()))
+    .bind(record.expires_at.map(jiff::Timestamp::as_millisecond))
     .execute(connection)
     .await?;
     Ok(())
