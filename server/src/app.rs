@@ -56,6 +56,8 @@ use crate::{
     verify::Verifier,
 };
 
+/// Ten thousand entries with their reasons fit, in bytes.
+const LARGEST_ADMIN_MESSAGE: usize = 16 << 20;
 /// How often what is too old is deleted.
 const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
 
@@ -218,12 +220,15 @@ impl App {
             )))
             .add_service(LearnServiceServer::new(LearnRpc::new(learner)))
             .add_service(VerifyServiceServer::new(VerifyRpc::new(verifier)))
-            .add_service(AdminServiceServer::new(AdminRpc::new(
-                Arc::clone(&admin),
-                checker,
-                Arc::clone(&operation),
-                watch_stopping.clone(),
-            )))
+            .add_service(
+                AdminServiceServer::new(AdminRpc::new(
+                    Arc::clone(&admin),
+                    checker,
+                    Arc::clone(&operation),
+                    watch_stopping.clone(),
+                ))
+                .max_decoding_message_size(LARGEST_ADMIN_MESSAGE),
+            )
             .add_service(health_service)
             .add_service(reflection);
         let grpc = bind(config.listen, "listen").await?;

@@ -95,41 +95,58 @@ pub(super) async fn change(
     let before = count(connection).await?;
     let mut written = Written::default();
     let mut puts = 0;
-    // A run of puts goes in one statement; within a statement a key may stand once.
-    let mut run: Vec<&ListEntry> = Vec::with_capacity(CHUNK);
-    let mut seen: HashSet<&EntryKey> = HashSet::with_capacity(CHUNK);
+    // Runs of the same sort go in one statement; within a statement a key may stand once.
+    let mut put_run: Vec<&ListEntry> = Vec::new();
+    let mut remove_run: Vec<&EntryKey> = Vec::new();
+    let mut seen: HashSet<&EntryKey> = HashSet::new();
     for change in changes {
+        let (key, puts_it) = match change {
+            Change::Put(entry) => (&entry.key, true),
+            Change::Remove(key) => (key, false),
+        };
+        let turns = if puts_it { !remove_run.is_empty() } else { !put_run.is_empty() };
+        if turns || seen.len() == CHUNK || seen.contains(key) {
+            put(connection, &put_run, at).await?;
+            written.removed += remove(connection, &remove_run).await?;
+            put_run.clear();
+            remove_run.clear();
+            seen.clear();
+        }
+        seen.insert(key);
         match change {
             Change::Put(entry) => {
-                if run.len() == CHUNK || !seen.insert(&entry.key) {
-                    put(connection, &run, at).await?;
-                    run.clear();
-                    seen.clear();
-                    seen.insert(&entry.key);
-                }
-                run.push(entry);
+                put_run.push(entry);
                 puts += 1;
             }
-            Change::Remove(key) => {
-                put(connection, &run, at).await?;
-                run.clear();
-                seen.clear();
-                let removed =
-                    sqlx::query("DELETE FROM entries WHERE kind = ? AND domain = ? AND value = ? AND source = ?")
-                        .bind(key.value.kind().as_str())
-                        .bind(&*key.domain)
-                        .bind(key.value.to_string())
-                        .bind(&*key.source)
-                        .execute(&mut *connection)
-                        .await?;
-                written.removed += removed.rows_affected();
-            }
+            Change::Remove(key) => remove_run.push(key),
         }
     }
-    put(connection, &run, at).await?;
+    put(connection, &put_run, at).await?;
+    written.removed += remove(connection, &remove_run).await?;
     written.created = (count(connection).await? + written.removed).saturating_sub(before);
     written.replaced = puts - written.created.min(puts);
     Ok(written)
+}
+
+async fn remove(
+    connection: &mut SqliteConnection,
+    keys: &[&EntryKey],
+) -> Result<u64, StoreError> {
+    if keys.is_empty() {
+        return Ok(0);
+    }
+    let mut query = QueryBuilder::<Sqlite>::new(
+        "DELETE FROM entries WHERE (kind, domain, value, source) IN (",
+    );
+    query.push_values(keys, |mut row, key| {
+        row.push_bind(key.value.kind().as_str())
+            .push_bind(&*key.domain)
+            .push_bind(key.value.to_string())
+            .push_bind(&*key.source);
+    });
+    query.push(")");
+    let removed = query.build().persistent(keys.len() == CHUNK).execute(connection).await?;
+    Ok(removed.rows_affected())
 }
 
 async fn count(connection: &mut SqliteConnection) -> Result<u64, StoreError> {

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Measures every budget and writes target/bench/budgets.md. --quick: a smoke run that proves nothing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+criterion=()
+for argument in "$@"; do
+    if [ "$argument" = --quick ]; then
+        export TFPS_BENCH_QUICK=1
+        criterion=(--quick)
+    fi
+done
+
+cargo build --release --locked -p tfps-server -p tfps-bench --bins
+cargo bench --locked -p tfps-bench --bench decision --bench journal -- "${criterion[@]}"
+"${CARGO_TARGET_DIR:-target}/release/tfps-bench" "$@"
