@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 criterion=()
 for argument in "$@"; do
     if [ "$argument" = --quick ]; then
-        export TFPS_BENCH_QUICK=1
+        export BENCH_QUICK=1
         criterion=(--quick)
     fi
 done

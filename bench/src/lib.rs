@@ -1,1 +1,13 @@
-//! The budgets, measured.
+//! The budgets, measured: what they are measured with.
+//!
+//! [`workload`] makes accounts, lists and calls that look like a carrier's; [`house`] decides about them in memory, as
+//! the server does; [`empty`] is the service that does nothing, beside which the server's cost is told.
+
+pub mod empty;
+pub mod house;
+pub mod workload;
+
+/// Whether a smoke run is asked for, by the variable BENCH_QUICK: small numbers that prove nothing.
+pub fn quick() -> bool {
+    std::env::var_os("BENCH_QUICK").is_some_and(|value| !value.is_empty() && value != "0")
+}

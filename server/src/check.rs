@@ -355,7 +355,7 @@ impl Checker {
     fn settle(&self, trial: Trial<'_>, resident: Option<&Resident>) -> Outcome {
         let ledger = match resident {
             Some(resident) => Arc::clone(&resident.ledger),
-            None => self.stranger(&trial),
+            None => self.state.ledger_or_stranger(&trial.facts.call.account),
         };
         let mut ledger = Mutex::lock_arc(&ledger);
         let key = self.slot_key(trial.facts.call);
@@ -366,24 +366,6 @@ impl Checker {
         used(&mut record, &facts, &occupancy);
         reserved(&mut record, &reservation);
         (record, Some(ledger))
-    }
-
-    /// The ledger of an unknown account that the policy lets pass: it has what a new account would have.
-    fn stranger(&self, trial: &Trial<'_>) -> Arc<Mutex<Ledger>> {
-        let facts = &trial.facts;
-        let id = &facts.call.account;
-        if let Some(resident) = self.state.strangers.get(id) {
-            return Arc::clone(&resident.ledger);
-        }
-        let account = Account {
-            id: id.clone(),
-            limits: facts.limits(),
-            source_countries: facts.source_countries(),
-            destination_countries: facts.destination_countries(),
-            blocked: None,
-            policy: None,
-        };
-        Arc::clone(&self.state.strangers.put(account).ledger)
     }
 
     /// Completes a decision and writes it to the journal.
@@ -553,7 +535,10 @@ struct Asked<'a> {
 }
 
 /// What the first stage came to.
-#[allow(clippy::large_enum_variant, reason = "nearly always it is the large one")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly always it is the large one"
+)]
 enum Screened<'a> {
     Decided(DecisionRecord),
     NeedsLookUp(Asked<'a>, Paused),

@@ -22,17 +22,16 @@ impl Clock {
         Self::Set(Arc::new(AtomicI64::new(at.as_millisecond())))
     }
 
-    /// Now.
+    /// Now, to the millisecond: what is kept is told to the millisecond, and what is answered is what is kept.
     #[allow(
         clippy::disallowed_methods,
         reason = "this is the one place that asks the machine"
     )]
     pub fn now(&self) -> Timestamp {
-        match self {
-            Self::System => Timestamp::now(),
-            Self::Set(at) => {
-                Timestamp::from_millisecond(at.load(Ordering::Relaxed)).unwrap_or(Timestamp::MAX)
-            }
-        }
+        let milliseconds = match self {
+            Self::System => Timestamp::now().as_millisecond(),
+            Self::Set(at) => at.load(Ordering::Relaxed),
+        };
+        Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::MAX)
     }
 }

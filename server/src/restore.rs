@@ -136,7 +136,7 @@ pub async fn restore(
         .load_accounts(&mut |account| drop(state.accounts.put(account)))
         .await?;
     state.accounts.shrink();
-    usage(store, &state, config, at).await?;
+    usage(store, &state, at).await?;
     let passed: HashSet<String> = store
         .passed_challenges(at - LONGEST_CHALLENGE)
         .await?
@@ -183,30 +183,22 @@ fn compile(document: PolicyDocument) -> Result<Policy, RestoreError> {
     })
 }
 
-async fn usage(
-    store: &dyn Store,
-    state: &State,
-    config: &Config,
-    at: Timestamp,
-) -> Result<(), RestoreError> {
+async fn usage(store: &dyn Store, state: &State, at: Timestamp) -> Result<(), RestoreError> {
     // The day of a policy's time zone is at most one off from UTC's.
     let since = day_digits(at - SignedDuration::from_hours(48));
     for usage in store.usage_since(since).await? {
-        if let Some(ledger) = state.ledger(&usage.account) {
-            let day = tfps_engine::usage::Day::from_digits(usage.day);
-            ledger
-                .lock()
-                .count_many(day, usage.business, usage.off_hours);
-        }
+        let day = tfps_engine::usage::Day::from_digits(usage.day);
+        let ledger = state.ledger_or_stranger(&usage.account);
+        ledger
+            .lock()
+            .count_many(day, usage.business, usage.off_hours);
     }
     for grant in store.grants(at).await? {
         if let Some(ledger) = state.ledger(&grant.account) {
             ledger.lock().grant(grant_of(&grant), at);
         }
     }
-    let lifetime = SignedDuration::from_secs(i64::from(config.calls.started_seconds));
-    for mut call in store.open_calls(at - lifetime).await? {
-        call.slot_until = call.at.div_euclid(1_000) + i64::from(config.calls.started_seconds);
+    for call in store.open_calls(at).await? {
         progress(state, &call, at);
     }
     for (account, when) in store.failures(at - LONGEST_LOCK).await? {
@@ -288,16 +280,12 @@ fn call_id(
 }
 
 fn count(state: &State, decision: &DecisionRecord, at: Timestamp) {
-    let Some(account) = decision.account() else {
+    let Some(account) = decision.account().filter(|_| decision.counted) else {
         return;
     };
-    let Some(ledger) = state.ledger(&account) else {
-        return;
-    };
+    let ledger = state.ledger_or_stranger(&account);
     let mut ledger = ledger.lock();
-    if decision.counted {
-        ledger.count(decision.day(), decision.off_hours);
-    }
+    ledger.count(decision.day(), decision.off_hours);
     if decision.slot_until > at.as_second() && !decision.call_id.is_empty() {
         let key = state.recent.key((&account, decision.call_id.as_str()));
         ledger.hold(key, decision.slot_until, at);

@@ -182,7 +182,9 @@ pub fn start_log(log: &Log) -> Result<LogLevel, String> {
         LogFormat::Text => {
             let coloured =
                 std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-            let lines = fmt::layer().with_ansi(coloured).with_writer(std::io::stderr);
+            let lines = fmt::layer()
+                .with_ansi(coloured)
+                .with_writer(std::io::stderr);
             subscriber.with(lines).try_init()
         }
         LogFormat::Json => subscriber

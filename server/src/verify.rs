@@ -258,13 +258,14 @@ impl Verifier {
         at: Timestamp,
     ) -> Result<Completed, VerifyError> {
         let account = &record.account;
+        // One change of an account at a time, so that what is read is still so when it is written, and a challenge is
+        // passed once however many of its captchas are typed.
+        let _turn = self.book.turn().await;
         let pending = self
             .state
             .challenges
             .get(&record.challenge_id, at)
             .ok_or_else(|| VerifyError::Over(record.id.clone()))?;
-        // One change of an account at a time, so that what is read is still so when it is written.
-        let _turn = self.book.turn().await;
         let (change, words) = self.change(&pending, policy, at).await?;
         let change = self
             .store

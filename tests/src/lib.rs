@@ -2,7 +2,10 @@
 //! it up, and the stories in `tests/` tell what a switch, a caller and an operator see.
 
 pub mod binaries;
+pub mod claims;
 pub mod clock;
+pub mod raw;
+mod said;
 pub mod scene;
 mod server;
 

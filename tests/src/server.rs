@@ -2,11 +2,9 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Read},
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, ExitStatus, Stdio},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -15,10 +13,10 @@ use tempfile::TempDir;
 use tfps_client::{Client, Config, Retry, Tls, Token};
 use tokio::time::sleep;
 
-use crate::binaries;
+use crate::{binaries, said::Said};
 
 /// How long anything may take that takes milliseconds on a machine with nothing else to do.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How a server is to be started.
 #[derive(Debug, Default)]
@@ -122,7 +120,7 @@ impl Command {
                     });
                 }
                 Err(status) => {
-                    let said = said.all();
+                    let said = said.to_the_end().await;
                     // Somebody else took the port between our asking for it and the server's.
                     if self.listen.is_none() && said.contains("can't be listened on") {
                         continue;
@@ -303,8 +301,7 @@ impl Server {
         loop {
             self.address = free_address();
             self.http = self.command.http.then(free_address);
-            let (mut child, said) =
-                spawn(self.folder.path(), &data_dir, self.address, self.http);
+            let (mut child, said) = spawn(self.folder.path(), &data_dir, self.address, self.http);
             let started = ready(&mut child, self.address, &self.command, &data_dir).await;
             self.child = child;
             self.said.go_on_with(&said);
@@ -315,7 +312,10 @@ impl Server {
                     return;
                 }
                 Err(status) => assert!(
-                    self.said.all().contains("can't be listened on"),
+                    self.said
+                        .to_the_end()
+                        .await
+                        .contains("can't be listened on"),
                     "the server does not start again: {status}"
                 ),
             }
@@ -345,7 +345,7 @@ impl Drop for Server {
 /// Asks until there is an answer.
 ///
 /// # Panics
-/// When there is none in a minute.
+/// When there is none in half a minute.
 pub async fn eventually<T, F: Future<Output = Option<T>>>(
     what: &str,
     mut ask: impl FnMut() -> F,
@@ -357,36 +357,6 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(
         }
         assert!(Instant::now() < deadline, "waited in vain: {what}");
         sleep(Duration::from_millis(10)).await;
-    }
-}
-
-/// What a process has written to its standard error.
-#[derive(Clone, Debug, Default)]
-struct Said(Arc<Mutex<String>>);
-
-impl Said {
-    fn all(&self) -> String {
-        self.text().clone()
-    }
-
-    fn hear(&self, stream: impl Read + Send + 'static) {
-        let own = self.clone();
-        thread::spawn(move || {
-            for line in BufReader::new(stream).lines().map_while(Result::ok) {
-                let mut text = own.text();
-                text.push_str(&line);
-                text.push('\n');
-            }
-        });
-    }
-
-    fn go_on_with(&self, next: &Self) {
-        let before = self.all();
-        next.text().insert_str(0, &before);
-    }
-
-    fn text(&self) -> MutexGuard<'_, String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -425,8 +395,6 @@ async fn ready(
     let token = data_dir.join("admin.token");
     loop {
         if let Some(status) = child.try_wait().expect("a child can be waited for") {
-            // What it said last is still on its way through the pipe.
-            sleep(Duration::from_millis(100)).await;
             return Err(status);
         }
         if token.exists()

@@ -78,6 +78,14 @@ impl EntryValue {
         }
     }
 
+    /// Whether it is a pattern that a user agent matches.
+    pub fn matches_agent(&self, agent: &str) -> bool {
+        let Self::UserAgent(pattern) = self else {
+            return false;
+        };
+        compile(pattern).is_ok_and(|pattern| pattern.is_match(agent))
+    }
+
     /// What it lists.
     pub fn kind(&self) -> EntryKind {
         match self {
@@ -291,6 +299,13 @@ fn parse_prefix(text: &str) -> Result<E164, EntryError> {
     E164::from_digits(digits.strip_prefix('+').unwrap_or(&digits)).map_err(|_| wrong())
 }
 
+fn compile(pattern: &str) -> Result<regex::Regex, regex::Error> {
+    RegexBuilder::new(pattern)
+        .case_insensitive(true)
+        .size_limit(PATTERN_MEMORY)
+        .build()
+}
+
 fn parse_pattern(text: &str) -> Result<Box<str>, EntryError> {
     let wrong = |why: &dyn fmt::Display| {
         EntryError::NotAPattern(text.chars().take(MAX_PATTERN).collect(), why.to_string())
@@ -304,10 +319,7 @@ fn parse_pattern(text: &str) -> Result<Box<str>, EntryError> {
     if text.chars().any(char::is_control) {
         return Err(wrong(&"it has control characters"));
     }
-    let pattern = RegexBuilder::new(text)
-        .case_insensitive(true)
-        .size_limit(PATTERN_MEMORY)
-        .build()
+    let pattern = compile(text)
         .map_err(|error| wrong(&error.to_string().lines().last().unwrap_or_default().trim()))?;
     if pattern.is_match("") {
         return Err(wrong(&"it would match every agent"));

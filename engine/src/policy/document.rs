@@ -150,7 +150,8 @@ impl PolicyDocument {
             ));
         }
         if !self.domain.is_empty() {
-            domain_name(&self.domain).map_err(|error| PolicyError::new("domain", &error.problem))?;
+            domain_name(&self.domain)
+                .map_err(|error| PolicyError::new("domain", &error.problem))?;
         }
         if self.description.len() > 1024 {
             return Err(PolicyError::new("description", "is over 1,024 bytes long"));

@@ -145,6 +145,8 @@ CREATE TABLE calls (
     ended_at INTEGER,
     duration_ms INTEGER,
     cause INTEGER,
+    -- Until when it holds a slot, in seconds since 1970.
+    slot_until INTEGER NOT NULL,
     PRIMARY KEY (domain, username, call_id)
 ) WITHOUT ROWID;
 

@@ -266,7 +266,7 @@ impl Admin {
         (size, token): (u32, &str),
     ) -> Result<(Vec<EntryRecord>, String, u64), AdminError> {
         caller.require(Permission::See)?;
-        let filter = self.narrow(caller, filter, matching)?;
+        let filter = self.narrow(caller, filter, matching).await?;
         let after = cursor::read::<4>(token)?.map(|[kind, domain, value, source]| EntryCursor {
             kind,
             domain,
@@ -358,7 +358,7 @@ impl Admin {
                 "must have at least one field set",
             ));
         }
-        let filter = self.narrow(caller, filter, matching)?;
+        let filter = self.narrow(caller, filter, matching).await?;
         let keys = self.store.entry_keys(&filter).await?;
         let written = self
             .lists
@@ -456,7 +456,7 @@ impl Admin {
     }
 
     /// Narrows a filter to the caller's domain, and to the values that would match something.
-    fn narrow(
+    async fn narrow(
         &self,
         caller: &Principal,
         mut filter: EntryFilter,
@@ -479,37 +479,45 @@ impl Admin {
         let kind = filter
             .kind
             .ok_or_else(|| AdminError::field("filter.kind", "must be given with `matching`"))?;
-        filter.values = Some(values_matching(kind, matching)?);
+        filter.values = Some(match kind {
+            EntryKind::UserAgent => {
+                let patterns = EntryFilter {
+                    kind: Some(kind),
+                    ..EntryFilter::default()
+                };
+                let keys = self.store.entry_keys(&patterns).await?;
+                keys.into_iter()
+                    .filter(|key| key.value.matches_agent(matching))
+                    .map(|key| key.value.to_string())
+                    .collect()
+            }
+            EntryKind::Number => values_matching_number(matching)?,
+            EntryKind::Ip => values_matching_address(matching)?,
+        });
         Ok(filter)
     }
 }
 
-/// The values that an address or a number would match, as they are kept.
-fn values_matching(kind: EntryKind, text: &str) -> Result<Vec<String>, AdminError> {
-    let wrong = |problem: &dyn std::fmt::Display| AdminError::field("filter.matching", problem);
-    match kind {
-        EntryKind::Number => {
-            let digits = text.trim().trim_start_matches('+');
-            let number = E164::from_digits(digits).map_err(|error| wrong(&error))?;
-            Ok((1..=number.digits().len())
-                .map(|length| number.as_str()[..length].to_owned())
-                .collect())
-        }
-        EntryKind::Ip => {
-            let ip: std::net::IpAddr = text
-                .trim()
-                .parse()
-                .map_err(|_| wrong(&"must be an address"))?;
-            let host = ipnet::IpNet::from(ip.to_canonical());
-            let networks = std::iter::successors(Some(host), ipnet::IpNet::supernet);
-            Ok(networks
-                .map(|network| EntryValue::Ip(network).to_string())
-                .collect())
-        }
-        EntryKind::UserAgent => Err(wrong(
-            &"can be an address or a number; look user-agent patterns through by eye",
-        )),
-    }
+/// The prefixes that a number would match, as they are kept.
+fn values_matching_number(text: &str) -> Result<Vec<String>, AdminError> {
+    let number = E164::from_digits(text.trim().trim_start_matches('+'))
+        .map_err(|error| AdminError::field("filter.matching", error))?;
+    Ok((1..=number.digits().len())
+        .map(|length| number.as_str()[..length].to_owned())
+        .collect())
+}
+
+/// The networks that an address would match, as they are kept.
+fn values_matching_address(text: &str) -> Result<Vec<String>, AdminError> {
+    let ip: std::net::IpAddr = text
+        .trim()
+        .parse()
+        .map_err(|_| AdminError::field("filter.matching", "must be an address"))?;
+    let host = ipnet::IpNet::from(ip.to_canonical());
+    let networks = std::iter::successors(Some(host), ipnet::IpNet::supernet);
+    Ok(networks
+        .map(|network| EntryValue::Ip(network).to_string())
+        .collect())
 }
 
 fn domain_of(caller: &Principal, domain: &str, field: &str) -> Result<Box<str>, AdminError> {

@@ -3,6 +3,7 @@
 use std::{pin::Pin, sync::Arc};
 
 use futures::{Stream, StreamExt};
+use tfps_engine::call::{MAX_DOMAIN, MAX_USERNAME};
 use tfps_proto::v1::{self, admin_service_server::AdminService, import_entries_request::Part};
 use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
 use tonic::{Request, Response, Status, Streaming};
@@ -15,6 +16,9 @@ use crate::{
     operation::Operation,
     store::TokenRecord,
 };
+
+/// The longest name of a policy or token, in bytes.
+const MAX_NAME: usize = 64;
 
 /// AdminService.
 #[derive(Clone)]
@@ -52,6 +56,8 @@ impl AdminService for AdminRpc {
     ) -> Answer<v1::ListAccountsResponse> {
         let caller = caller(&request)?;
         let request = request.into_inner();
+        convert::bounded("domain", &request.domain, MAX_DOMAIN)?;
+        convert::bounded("username_prefix", &request.username_prefix, MAX_USERNAME)?;
         let (views, next_page_token, total_size) = self
             .admin
             .list_accounts(
@@ -197,6 +203,11 @@ impl AdminService for AdminRpc {
     ) -> Answer<v1::ListPoliciesResponse> {
         let caller = caller(&request)?;
         let request = request.into_inner();
+        convert::bounded(
+            "domain",
+            request.domain.as_deref().unwrap_or_default(),
+            MAX_DOMAIN,
+        )?;
         let page = (request.page_size, request.page_token.as_str());
         let (views, next_page_token) = self
             .admin
@@ -215,6 +226,8 @@ impl AdminService for AdminRpc {
     ) -> Answer<v1::GetPolicyResponse> {
         let caller = caller(&request)?;
         let v1::GetPolicyRequest { name, domain } = request.into_inner();
+        convert::bounded("name", &name, MAX_NAME)?;
+        convert::bounded("domain", &domain, MAX_DOMAIN)?;
         if name.is_empty() {
             return Err(status::missing("name"));
         }
@@ -251,6 +264,8 @@ impl AdminService for AdminRpc {
     ) -> Answer<v1::DeletePolicyResponse> {
         let caller = caller(&request)?;
         let v1::DeletePolicyRequest { name, domain, etag } = request.into_inner();
+        convert::bounded("name", &name, MAX_NAME)?;
+        convert::bounded("domain", &domain, MAX_DOMAIN)?;
         let admin = Arc::clone(&self.admin);
         uninterrupted(
             async move { Ok(admin.delete_policy(&caller, &domain, &name, &etag).await?) },
@@ -506,6 +521,7 @@ impl AdminService for AdminRpc {
     ) -> Answer<v1::GetStatisticsResponse> {
         let caller = caller(&request)?;
         let request = request.into_inner();
+        convert::bounded("domain", &request.domain, MAX_DOMAIN)?;
         let since = convert::moment("since", request.since)?;
         let until = convert::moment("until", request.until)?;
         let (since, until, statistics) = self
@@ -608,6 +624,7 @@ impl AdminService for AdminRpc {
     ) -> Answer<v1::RevokeTokenResponse> {
         let caller = caller(&request)?;
         let id = request.into_inner().id;
+        convert::bounded("id", &id, MAX_NAME)?;
         if id.is_empty() {
             return Err(status::missing("id"));
         }

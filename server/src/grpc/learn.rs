@@ -18,6 +18,12 @@ use crate::{
     learn::{CallProgress, Learner, Subject},
 };
 
+/// No call lasts longer: what claims to is a switch's mistake.
+const LONGEST_CALL: Duration = Duration::from_secs(30 * 86_400);
+
+/// The longest id, in characters.
+const MAX_ID: usize = 64;
+
 /// LearnService.
 #[derive(Clone)]
 pub struct LearnRpc(Arc<Learner>);
@@ -65,6 +71,7 @@ async fn learn_limits(
     limits: v1::CallerLimits,
 ) -> Result<Vec<String>, Status> {
     let account = convert::account_id("limits.account", limits.account)?;
+    convert::bounded("limits.verification_id", &limits.verification_id, MAX_ID)?;
     if limits.verification_id.is_empty() {
         return Err(status::missing("limits.verification_id"));
     }
@@ -102,7 +109,10 @@ async fn learn_outcome(
         outcome::Subject::DecisionId(id) if id.is_empty() => {
             return Err(status::missing("outcome.decision_id"));
         }
-        outcome::Subject::DecisionId(id) => Subject::Decision(id),
+        outcome::Subject::DecisionId(id) => {
+            convert::bounded("outcome.decision_id", &id, MAX_ID)?;
+            Subject::Decision(id)
+        }
         outcome::Subject::Number(number) => Subject::Number(
             E164::from_digits(number.strip_prefix('+').unwrap_or(&number))
                 .map_err(|error| status::invalid("outcome.number", error))?,
@@ -126,12 +136,7 @@ fn progress(call: v1::CallProgress) -> Result<CallProgress, Status> {
             ));
         }
     };
-    let duration = match call.duration {
-        None => Duration::ZERO,
-        Some(duration) => {
-            Duration::try_from(duration).map_err(|error| status::invalid("call.duration", error))?
-        }
-    };
+    let duration = convert::duration("call.duration", call.duration, LONGEST_CALL)?;
     if call.cause > 127 {
         return Err(status::invalid(
             "call.cause",

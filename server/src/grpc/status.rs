@@ -14,7 +14,7 @@ const DOMAIN: &str = "tfps.v1";
 
 /// A field is wrong: INVALID_ARGUMENT that names it.
 pub(super) fn invalid(field: impl Into<String>, problem: impl std::fmt::Display) -> Status {
-    let (field, problem) = (field.into(), problem.to_string());
+    let (field, problem) = (field.into(), shortened(&problem.to_string()));
     let mut details = info("INVALID_FIELD", [("field", field.clone())]);
     details.set_bad_request(vec![tonic_types::FieldViolation::new(
         field.clone(),
@@ -25,6 +25,15 @@ pub(super) fn invalid(field: impl Into<String>, problem: impl std::fmt::Display)
         format!("{field}: {problem}"),
         details,
     )
+}
+
+/// An error travels in headers, which are bounded: of what it quotes, a beginning is enough.
+fn shortened(text: &str) -> String {
+    const LONGEST: usize = 400;
+    if text.chars().count() <= LONGEST {
+        return text.to_owned();
+    }
+    text.chars().take(LONGEST).chain(['…']).collect()
 }
 
 /// A field that must be given is not.
@@ -83,7 +92,7 @@ fn info<const N: usize>(reason: &str, metadata: [(&str, String); N]) -> ErrorDet
 }
 
 fn plain(code: Code, reason: &str, message: &dyn std::fmt::Display) -> Status {
-    Status::with_error_details(code, message.to_string(), info(reason, []))
+    Status::with_error_details(code, shortened(&message.to_string()), info(reason, []))
 }
 
 impl From<Refusal> for Status {

@@ -186,7 +186,10 @@ pub struct CallRecord {
 
 /// One record.
 #[derive(Clone, PartialEq, prost::Oneof)]
-#[allow(clippy::large_enum_variant, reason = "nearly every record is the large one")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly every record is the large one"
+)]
 pub enum Entry {
     /// A decision.
     #[prost(message, tag = "1")]

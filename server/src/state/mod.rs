@@ -12,6 +12,7 @@ pub use snapshot::{Policies, Snapshot};
 
 use std::sync::Arc;
 
+use crate::accounts::new_account;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tfps_engine::{
@@ -37,11 +38,19 @@ pub struct State {
 }
 
 impl State {
-    /// The ledger of an account, known or not.
+    /// The ledger of an account, known or not; `None` where nothing has been counted about it.
     pub fn ledger(&self, id: &AccountId) -> Option<Arc<Mutex<Ledger>>> {
-        self.accounts
-            .get(id)
-            .or_else(|| self.strangers.get(id))
-            .map(|resident| Arc::clone(&resident.ledger))
+        let resident = self.accounts.get(id).or_else(|| self.strangers.get(id))?;
+        Some(Arc::clone(&resident.ledger))
+    }
+
+    /// The ledger of an account; an unknown one, which a policy lets pass, has one as a new account would.
+    pub fn ledger_or_stranger(&self, id: &AccountId) -> Arc<Mutex<Ledger>> {
+        if let Some(ledger) = self.ledger(id) {
+            return ledger;
+        }
+        let snapshot = self.snapshot.load();
+        let policy = snapshot.policies.of_account(id.domain(), None);
+        Arc::clone(&self.strangers.put(new_account(id.clone(), policy)).ledger)
     }
 }

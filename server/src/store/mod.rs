@@ -431,8 +431,8 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Statistics, StoreError>;
     /// The usage of days from one on.
     async fn usage_since(&self, day: i32) -> Result<Vec<DayUsage>, StoreError>;
-    /// The calls that have started since a moment and not ended.
-    async fn open_calls(&self, since: Timestamp) -> Result<Vec<CallRecord>, StoreError>;
+    /// The calls that have not ended and still hold a slot.
+    async fn open_calls(&self, now: Timestamp) -> Result<Vec<CallRecord>, StoreError>;
     /// Deletes what is older than a moment: decisions, calls, usage, failures, verifications, expired entries.
     async fn prune(&self, before: Timestamp, now: Timestamp) -> Result<u64, StoreError>;
     /// Ends: what was written is on the disk.

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use tfps_engine::{
-    call::RawAttempt,
-    decision::Verdict,
+    call::{MAX_DOMAIN, MAX_HEADER, MAX_NUMBER, MAX_USERNAME, RawAttempt},
+    decision::{Code, Verdict},
     explain::{Explanation, Outcome},
 };
 use tfps_proto::v1;
@@ -167,8 +167,34 @@ pub(crate) fn decision(record: DecisionRecord) -> v1::Decision {
 
 pub(crate) fn filter(filter: Option<v1::DecisionFilter>) -> Result<DecisionFilter, Status> {
     let filter = filter.unwrap_or_default();
+    for (field, text, limit) in [
+        ("filter.domain", &filter.domain, MAX_DOMAIN),
+        ("filter.username", &filter.username, MAX_USERNAME),
+        ("filter.number_prefix", &filter.number_prefix, MAX_NUMBER),
+        ("filter.destination_country", &filter.destination_country, 3),
+        ("filter.call_id", &filter.call_id, MAX_HEADER),
+        ("filter.decision_id", &filter.decision_id, 64),
+    ] {
+        super::bounded(field, text, limit)?;
+    }
+    if filter.codes.len() > Code::ALL.len() {
+        return Err(status::invalid(
+            "filter.codes",
+            format!(
+                "are {}; there are {} codes",
+                filter.codes.len(),
+                Code::ALL.len()
+            ),
+        ));
+    }
+    v1::Verdict::try_from(filter.verdict).map_err(|_| {
+        status::invalid(
+            "filter.verdict",
+            format!("{} is none; allow, deny and challenge are", filter.verdict),
+        )
+    })?;
     for code in &filter.codes {
-        code.parse::<tfps_engine::decision::Code>()
+        code.parse::<Code>()
             .map_err(|error| status::invalid("filter.codes", error))?;
     }
     Ok(DecisionFilter {

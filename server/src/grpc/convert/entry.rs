@@ -1,5 +1,6 @@
 //! Entries of the lists.
 
+use tfps_engine::call::{MAX_DOMAIN, MAX_HEADER};
 use tfps_engine::lists::{Action, EntryKind};
 use tfps_proto::v1;
 use tonic::Status;
@@ -69,6 +70,18 @@ pub(crate) fn header(header: v1::ImportHeader) -> Result<EntryLine, Status> {
 /// The filter, and what is to be matched.
 pub(crate) fn filter(filter: Option<v1::EntryFilter>) -> Result<(EntryFilter, String), Status> {
     let filter = filter.unwrap_or_default();
+    for (field, text, limit) in [
+        ("filter.value", filter.value.as_str(), MAX_HEADER),
+        (
+            "filter.domain",
+            filter.domain.as_deref().unwrap_or_default(),
+            MAX_DOMAIN,
+        ),
+        ("filter.source", filter.source.as_str(), 64),
+        ("filter.matching", filter.matching.as_str(), MAX_HEADER),
+    ] {
+        super::bounded(field, text, limit)?;
+    }
     let asked = EntryFilter {
         kind: kind("filter.kind", filter.kind)?,
         action: action("filter.action", filter.action)?.map(Action::as_str),

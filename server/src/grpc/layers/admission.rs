@@ -2,15 +2,12 @@
 
 use std::{
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
     task::{Context, Poll},
 };
 
 use futures::future::Either;
 use pin_project_lite::pin_project;
+use prometheus_client::metrics::gauge::Gauge;
 use tonic::body::Body;
 use tower::{Layer, Service};
 
@@ -20,7 +17,6 @@ use crate::{grpc::status, telemetry::Metrics};
 /// Admits so many requests at once.
 #[derive(Clone, Debug)]
 pub struct AdmissionLayer {
-    in_flight: Arc<AtomicUsize>,
     limit: usize,
     metrics: Metrics,
 }
@@ -28,11 +24,7 @@ pub struct AdmissionLayer {
 impl AdmissionLayer {
     /// Admits so many requests at once.
     pub fn new(limit: usize, metrics: Metrics) -> Self {
-        Self {
-            in_flight: Arc::default(),
-            limit,
-            metrics,
-        }
+        Self { limit, metrics }
     }
 }
 
@@ -67,13 +59,10 @@ where
     }
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
-        let place = Place(Arc::clone(&self.layer.in_flight));
-        let in_flight = place.0.fetch_add(1, Ordering::Relaxed) + 1;
-        self.layer
-            .metrics
-            .in_flight
-            .set(i64::try_from(in_flight).unwrap_or(i64::MAX));
-        if in_flight > self.layer.limit {
+        let in_flight = &self.layer.metrics.in_flight;
+        let before = usize::try_from(in_flight.inc()).unwrap_or_default();
+        let place = Place(in_flight.clone());
+        if before >= self.layer.limit {
             self.layer.metrics.shed.inc();
             return refuse(status::overloaded(self.layer.limit));
         }
@@ -86,11 +75,11 @@ where
 
 /// A place among the requests in flight, given back when dropped.
 #[derive(Debug)]
-struct Place(Arc<AtomicUsize>);
+struct Place(Gauge);
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.dec();
     }
 }
 

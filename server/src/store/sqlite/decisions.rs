@@ -132,12 +132,13 @@ async fn progress(connection: &mut SqliteConnection, call: &CallRecord) -> Resul
     let at = |progress: Progress| (call.progress == progress as i32).then_some(call.at);
     let ended = at(Progress::Ended);
     sqlx::query(
-        "INSERT INTO calls (domain, username, call_id, started_at, answered_at, ended_at, duration_ms, cause) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (domain, username, call_id) DO UPDATE SET \
+        "INSERT INTO calls (domain, username, call_id, started_at, answered_at, ended_at, duration_ms, cause, \
+         slot_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (domain, username, call_id) DO UPDATE SET \
          started_at = coalesce(excluded.started_at, started_at), \
          answered_at = coalesce(excluded.answered_at, answered_at), \
          ended_at = coalesce(excluded.ended_at, ended_at), \
-         duration_ms = coalesce(excluded.duration_ms, duration_ms), cause = coalesce(excluded.cause, cause)",
+         duration_ms = coalesce(excluded.duration_ms, duration_ms), cause = coalesce(excluded.cause, cause), \
+         slot_until = max(excluded.slot_until, slot_until)",
     )
     .bind(&call.domain)
     .bind(&call.username)
@@ -147,6 +148,7 @@ async fn progress(connection: &mut SqliteConnection, call: &CallRecord) -> Resul
     .bind(ended)
     .bind(ended.map(|_| call.duration_ms))
     .bind(ended.map(|_| call.cause))
+    .bind(call.slot_until)
     .execute(connection)
     .await?;
     Ok(())
@@ -318,12 +320,13 @@ pub(super) async fn usage_since(pool: &SqlitePool, day: i32) -> Result<Vec<DayUs
 
 pub(super) async fn open_calls(
     pool: &SqlitePool,
-    since: Timestamp,
+    now: Timestamp,
 ) -> Result<Vec<CallRecord>, StoreError> {
     let rows = sqlx::query(
-        "SELECT domain, username, call_id, started_at FROM calls WHERE ended_at IS NULL AND started_at >= ?",
+        "SELECT domain, username, call_id, slot_until FROM calls \
+         WHERE ended_at IS NULL AND slot_until > ?",
     )
-    .bind(since.as_millisecond())
+    .bind(now.as_second())
     .fetch_all(pool)
     .await?;
     rows.iter()
@@ -333,7 +336,7 @@ pub(super) async fn open_calls(
                 username: row.try_get(1)?,
                 call_id: row.try_get(2)?,
                 progress: Progress::Started as i32,
-                at: row.try_get(3)?,
+                slot_until: row.try_get(3)?,
                 ..CallRecord::default()
             })
         })

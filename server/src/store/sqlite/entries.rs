@@ -104,7 +104,11 @@ pub(super) async fn change(
             Change::Put(entry) => (&entry.key, true),
             Change::Remove(key) => (key, false),
         };
-        let turns = if puts_it { !remove_run.is_empty() } else { !put_run.is_empty() };
+        let turns = if puts_it {
+            !remove_run.is_empty()
+        } else {
+            !put_run.is_empty()
+        };
         if turns || seen.len() == CHUNK || seen.contains(key) {
             put(connection, &put_run, at).await?;
             written.removed += remove(connection, &remove_run).await?;
@@ -128,16 +132,12 @@ pub(super) async fn change(
     Ok(written)
 }
 
-async fn remove(
-    connection: &mut SqliteConnection,
-    keys: &[&EntryKey],
-) -> Result<u64, StoreError> {
+async fn remove(connection: &mut SqliteConnection, keys: &[&EntryKey]) -> Result<u64, StoreError> {
     if keys.is_empty() {
         return Ok(0);
     }
-    let mut query = QueryBuilder::<Sqlite>::new(
-        "DELETE FROM entries WHERE (kind, domain, value, source) IN (",
-    );
+    let mut query =
+        QueryBuilder::<Sqlite>::new("DELETE FROM entries WHERE (kind, domain, value, source) IN (");
     query.push_values(keys, |mut row, key| {
         row.push_bind(key.value.kind().as_str())
             .push_bind(&*key.domain)
@@ -145,7 +145,11 @@ async fn remove(
             .push_bind(&*key.source);
     });
     query.push(")");
-    let removed = query.build().persistent(keys.len() == CHUNK).execute(connection).await?;
+    let removed = query
+        .build()
+        .persistent(keys.len() == CHUNK)
+        .execute(connection)
+        .await?;
     Ok(removed.rows_affected())
 }
 

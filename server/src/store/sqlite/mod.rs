@@ -318,8 +318,8 @@ impl Store for SqliteStore {
         decisions::usage_since(&self.readers, day).await
     }
 
-    async fn open_calls(&self, since: Timestamp) -> Result<Vec<CallRecord>, StoreError> {
-        decisions::open_calls(&self.readers, since).await
+    async fn open_calls(&self, now: Timestamp) -> Result<Vec<CallRecord>, StoreError> {
+        decisions::open_calls(&self.readers, now).await
     }
 
     async fn prune(&self, before: Timestamp, now: Timestamp) -> Result<u64, StoreError> {

@@ -1,0 +1,261 @@
+//! The codes that a call gets before its account is looked at, and A00, each provoked over gRPC.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by it")]
+
+use tfps_client::v1::{self, CheckRequest, EntryAction, EntryKind, Verdict};
+use tfps_tests::{
+    Server,
+    claims::denied,
+    scene::{CUBA, DOMAIN, HOME_NUMBER, LONDON, call, key},
+};
+
+/// Networks that the server knows beforehand.
+const KNOWN: &str = r#"
+[[reputation]]
+network = "203.0.113.7/32"
+abuse_confidence = 90
+
+[[reputation]]
+network = "203.0.113.8/32"
+apiban = true
+
+[[geo]]
+network = "198.51.100.0/24"
+country = "FR"
+
+[[geo]]
+network = "192.0.2.0/24"
+country = "US"
+"#;
+
+fn from(ip: &str, call: CheckRequest) -> CheckRequest {
+    CheckRequest {
+        source_ip: ip.to_owned(),
+        ..call
+    }
+}
+
+#[tokio::test]
+async fn a00_tells_all_about_the_call() {
+    let server = Server::open().await;
+    server.account("alice").await;
+    let decision = server.check(call("alice", HOME_NUMBER)).await;
+    assert_eq!(
+        (decision.code.as_str(), decision.verdict()),
+        ("A00", Verdict::Allow)
+    );
+    assert_eq!(decision.decision_id.len(), 24);
+    assert_eq!(decision.e164, HOME_NUMBER);
+    assert_eq!(decision.destination_country, "US");
+    assert_eq!(decision.number_kind(), v1::NumberKind::FixedLineOrMobile);
+    assert!(!decision.off_hours);
+    let usage = decision.usage.unwrap();
+    assert_eq!((usage.concurrent_calls, usage.concurrent_limit), (1, 100));
+    assert_eq!((usage.calls_today, usage.daily_quota), (1, 1_000));
+    let sip = decision.sip.unwrap();
+    assert_eq!((sip.status, sip.contact_user.as_str()), (503, ""));
+    let second = server.check(call("alice", HOME_NUMBER)).await;
+    assert_eq!(second.usage.unwrap().calls_today, 2);
+}
+
+#[tokio::test]
+async fn r01_r14_r03_are_the_operators_lists() {
+    let server = Server::open().await;
+    server.account("alice").await;
+    let scanner = CheckRequest {
+        user_agent: "friendly-scanner".to_owned(),
+        ..call("alice", HOME_NUMBER)
+    };
+    denied(&server.check(scanner.clone()).await, "R01");
+    server
+        .list(EntryKind::Ip, "203.0.113.0/24", EntryAction::Block)
+        .await;
+    denied(
+        &server
+            .check(from("203.0.113.9", call("alice", HOME_NUMBER)))
+            .await,
+        "R14",
+    );
+    server
+        .list(EntryKind::Number, "1212555", EntryAction::Block)
+        .await;
+    denied(&server.check(call("alice", HOME_NUMBER)).await, "R03");
+    server
+        .list(EntryKind::Number, HOME_NUMBER, EntryAction::Allow)
+        .await;
+    assert_eq!(server.code(call("alice", HOME_NUMBER)).await, "A00");
+    // Where two would bite, the earlier rule does: user agent, source, number.
+    denied(&server.check(from("203.0.113.9", scanner)).await, "R01");
+    denied(
+        &server
+            .check(from("203.0.113.9", call("alice", "12125550000")))
+            .await,
+        "R14",
+    );
+}
+
+#[tokio::test]
+async fn r02_r15_are_bad_reputation() {
+    let server = Server::open_with(KNOWN).await;
+    server.account("alice").await;
+    denied(
+        &server
+            .check(from("203.0.113.7", call("alice", HOME_NUMBER)))
+            .await,
+        "R02",
+    );
+    denied(
+        &server
+            .check(from("203.0.113.8", call("alice", HOME_NUMBER)))
+            .await,
+        "R15",
+    );
+    // A source that nothing is known of, and one that can't be looked up.
+    for ip in ["203.0.113.9", "10.0.0.1", "127.0.0.1", "fe80::1", "fd00::7"] {
+        let asked = CheckRequest {
+            caller_number: ip.to_owned(),
+            ..call("alice", HOME_NUMBER)
+        };
+        assert_eq!(server.code(from(ip, asked)).await, "A00", "{ip}");
+    }
+    // The operator's allow list ends both.
+    server
+        .list(EntryKind::Ip, "203.0.113.7", EntryAction::Allow)
+        .await;
+    let second = CheckRequest {
+        caller_number: "2".to_owned(),
+        ..call("alice", HOME_NUMBER)
+    };
+    assert_eq!(server.code(from("203.0.113.7", second)).await, "A00");
+}
+
+#[tokio::test]
+async fn r07_is_a_prefix_that_leads_nowhere() {
+    let server = Server::open().await;
+    server.account("alice").await;
+    denied(&server.check(call("alice", "21012345678")).await, "R07");
+    denied(&server.check(call("alice", "+21012345678")).await, "R07");
+    denied(&server.check(call("alice", "01121012345678")).await, "R07");
+}
+
+#[tokio::test]
+async fn dialed_numbers_are_read_by_the_dial_plan() {
+    let server = Server::open().await;
+    server.account("alice").await;
+    for dialed in [
+        "+442079460123",
+        "011442079460123",
+        "00442079460123",
+        "+44 (20) 7946-0123",
+    ] {
+        let decision = server.check(call("alice", dialed)).await;
+        assert_eq!(
+            (
+                decision.e164.as_str(),
+                decision.destination_country.as_str()
+            ),
+            (LONDON, "GB"),
+            "{dialed}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn r12_is_injection() {
+    let server = Server::open().await;
+    let account = |username: &str, domain: &str| v1::AccountKey {
+        username: username.to_owned(),
+        domain: domain.to_owned(),
+    };
+    for (account, dialed, caller) in [
+        (account("alice' OR '1'='1", DOMAIN), HOME_NUMBER, ""),
+        (account("alice\0", DOMAIN), HOME_NUMBER, ""),
+        (account("alice", "example.com'; --"), HOME_NUMBER, ""),
+        (account("alice", DOMAIN), "1212555CALL", ""),
+        (account("alice", DOMAIN), "1212'555", ""),
+        (account("alice", DOMAIN), HOME_NUMBER, "\"x\"<1>"),
+        (account("alice", DOMAIN), HOME_NUMBER, "1--2"),
+        (account("alice", DOMAIN), &"1".repeat(40), ""),
+    ] {
+        let asked = CheckRequest {
+            account: Some(account),
+            caller_number: caller.to_owned(),
+            ..call("", dialed)
+        };
+        denied(&server.check(asked).await, "R12");
+    }
+    let recorded = server
+        .decisions(v1::DecisionFilter {
+            codes: vec!["R12".to_owned()],
+            ..v1::DecisionFilter::default()
+        })
+        .await;
+    assert_eq!(recorded.len(), 8);
+    assert!(
+        recorded
+            .iter()
+            .any(|decision| decision.account.as_ref().unwrap().username == "alice' OR '1'='1")
+    );
+}
+
+#[tokio::test]
+async fn r13_is_the_same_pair_too_often() {
+    let server = Server::open().await;
+    server.account("alice").await;
+    let mut codes = Vec::new();
+    for _ in 0..7 {
+        codes.push(server.code(call("alice", HOME_NUMBER)).await);
+    }
+    assert_eq!(codes, ["A00", "A00", "A00", "A00", "A00", "R13", "R13"]);
+    assert_eq!(server.code(call("alice", "12125552369")).await, "A00");
+    assert_eq!(server.usage("alice").await.calls_today, 6);
+}
+
+#[tokio::test]
+async fn r16_is_the_operators_block() {
+    let server = Server::open().await;
+    server.account("alice").await;
+    let request = v1::BlockAccountRequest {
+        account: Some(key("alice")),
+        reason: "unpaid".to_owned(),
+    };
+    let account = server.admin().block_account(request).await.unwrap();
+    let account = account.account.unwrap();
+    assert!(account.blocked && account.block_reason == "unpaid");
+    let scanner = CheckRequest {
+        user_agent: "friendly-scanner".to_owned(),
+        ..call("alice", CUBA)
+    };
+    denied(&server.check(scanner).await, "R16");
+    let request = v1::UnblockAccountRequest {
+        account: Some(key("alice")),
+    };
+    server.admin().unblock_account(request).await.unwrap();
+    assert_eq!(server.code(call("alice", HOME_NUMBER)).await, "A00");
+}
+
+#[tokio::test]
+async fn r19_is_a_source_that_floods() {
+    let server = Server::open().await;
+    server.account("alice").await;
+    server
+        .policy(|policy| {
+            policy.flood = Some(v1::FloodLimit {
+                requests_per_second: Some(1),
+                burst: 2,
+            });
+        })
+        .await;
+    let mut codes = Vec::new();
+    for _ in 0..8 {
+        let asked = from("192.0.2.1", call("alice", "12125552369"));
+        codes.push(server.code(asked).await);
+    }
+    assert_eq!(codes[..2], ["A00", "A00"]);
+    assert!(codes.contains(&"R19".to_owned()), "{codes:?}");
+    assert_eq!(
+        server
+            .code(from("192.0.2.2", call("alice", HOME_NUMBER)))
+            .await,
+        "A00"
+    );
+}

@@ -1,0 +1,319 @@
+//! tfpsctl against a real server, as an operator types it.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by it")]
+
+use std::{
+    io::Write,
+    process::{Command, Output, Stdio},
+};
+
+use tfps_client::v1;
+use tfps_tests::{
+    Server, binaries,
+    scene::{CUBA, HOME_NUMBER, LONDON, call},
+};
+
+/// A shell beside a server.
+struct Shell<'s> {
+    server: &'s Server,
+    folder: tempfile::TempDir,
+    token: Option<String>,
+}
+
+/// What a command said, and how it ended.
+#[derive(Debug)]
+struct Said {
+    out: String,
+    err: String,
+    code: i32,
+}
+
+impl<'s> Shell<'s> {
+    fn new(server: &'s Server) -> Self {
+        Self {
+            server,
+            folder: tempfile::tempdir().unwrap(),
+            token: None,
+        }
+    }
+
+    fn file(&self, name: &str, content: &str) {
+        std::fs::write(self.folder.path().join(name), content).unwrap();
+    }
+
+    fn run(&self, line: &str) -> Said {
+        self.run_with_input(line, "")
+    }
+
+    fn run_with_input(&self, line: &str, input: &str) -> Said {
+        let mut command = Command::new(binaries::tfpsctl());
+        command
+            .args(line.split_whitespace())
+            .current_dir(self.folder.path())
+            .env("HOME", self.folder.path())
+            .env("TFPS_SERVER", self.server.url())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        match &self.token {
+            Some(secret) => command.env("TFPS_TOKEN", secret),
+            None => command.env("TFPS_TOKEN_FILE", self.server.admin_token_path()),
+        };
+        let mut child = command.spawn().unwrap();
+        // A command that fails early does not read it.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = child.wait_with_output().unwrap();
+        Said {
+            out: String::from_utf8(stdout).unwrap(),
+            err: String::from_utf8(stderr).unwrap(),
+            code: status.code().unwrap(),
+        }
+    }
+
+    /// What a command that succeeds writes as JSON.
+    #[track_caller]
+    fn json(&self, line: &str) -> serde_json::Value {
+        let said = self.run(&format!("{line} --output json"));
+        assert_eq!(said.code, 0, "{line}: {said:?}");
+        serde_json::from_str(&said.out).expect(line)
+    }
+}
+
+// The commands are waited for by a thread: the server is another process and needs none of this one's.
+#[tokio::test]
+async fn the_originals_commands_work_as_they_were_typed() {
+    let server = Server::open().await;
+    server.account("alice").await;
+    server.account("bob").await;
+    assert_eq!(server.code(call("alice", HOME_NUMBER)).await, "A00");
+    let shell = Shell::new(&server);
+    let said = shell.run("list");
+    assert_eq!(said.code, 0, "{said:?}");
+    for word in ["alice", "bob"] {
+        assert!(said.out.contains(word), "{}", said.out);
+    }
+    let said = shell.run("reset alice example.com");
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(server.usage("alice").await.calls_today, 0);
+    // Nobody is there to be asked.
+    let said = shell.run("remove alice example.com");
+    assert_eq!(said.code, 2, "{said:?}");
+    assert!(said.err.contains("--yes"), "{said:?}");
+    let said = shell.run("remove alice example.com --yes");
+    assert_eq!(said.code, 0, "{said:?}");
+    let said = shell.run("remove alice example.com --yes");
+    assert_eq!(said.code, 5, "{said:?}");
+    let accounts = shell.json("list");
+    assert_eq!(accounts.as_array().unwrap().len(), 1);
+    assert_eq!(accounts[0]["username"], "bob");
+}
+
+#[tokio::test]
+async fn check_tells_scripts_by_its_exit_code() {
+    let server = Server::open().await;
+    server.account("alice").await;
+    let shell = Shell::new(&server);
+    for (number, code, exit) in [
+        (HOME_NUMBER, "A00", 0),
+        (CUBA, "R06", 3),
+        (LONDON, "V03", 4),
+    ] {
+        let said = shell.run(&format!("check alice example.com {number}"));
+        assert_eq!(said.code, exit, "{said:?}");
+        assert!(said.out.contains(code), "{said:?}");
+    }
+    let said = shell.run(&format!(
+        "check alice example.com {HOME_NUMBER} --source-ip 192.0.2.1 --user-agent sipcli/1 --caller 1 \
+         --concurrent-calls 1 --call-id c1"
+    ));
+    assert_eq!(said.code, 3, "{said:?}");
+    assert!(said.out.contains("R01"), "{said:?}");
+    let said = shell.run(&format!(
+        "check alice example.com {HOME_NUMBER} --dry-run --at 2026-06-08T23:30+02:00 --output json"
+    ));
+    let decision: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(
+        (&decision["code"], &decision["decision_id"]),
+        (&"A00".into(), &"".into())
+    );
+    assert_eq!(server.usage("alice").await.calls_today, 1);
+    let said = shell.run(&format!("explain alice example.com {CUBA}"));
+    assert_eq!(said.code, 0, "{said:?}");
+    for word in ["blocked-country", "R06", "quota-off-hours"] {
+        assert!(said.out.contains(word), "{word}: {}", said.out);
+    }
+}
+
+#[tokio::test]
+async fn a_file_of_calls_is_checked() {
+    let server = Server::open().await;
+    server.account("alice").await;
+    let shell = Shell::new(&server);
+    let calls = format!(
+        "dialed,username,domain,caller,duration\n{HOME_NUMBER},alice,example.com,1,60\n{CUBA},alice,example.com,1,0\n\
+         {LONDON},alice,example.com,1,0\n{HOME_NUMBER},\"x' OR '1'='1\",example.com,1,0\n"
+    );
+    shell.file("calls.csv", &calls);
+    for (line, input) in [
+        ("check --file calls.csv", ""),
+        ("check --file -", calls.as_str()),
+    ] {
+        let said = shell.run_with_input(line, input);
+        assert_eq!(said.code, 0, "{said:?}");
+        for code in ["A00", "R06", "V03", "R12"] {
+            let summary = said
+                .out
+                .lines()
+                .any(|line| line.starts_with(code) && line.contains("25.0 %"));
+            assert!(summary, "{code}: {}", said.out);
+        }
+    }
+    assert_eq!(server.decisions(Default::default()).await.len(), 8);
+    let said = shell.run("check --file absent.csv");
+    assert_eq!(said.code, 2);
+    assert!(said.err.contains("absent.csv"), "{said:?}");
+}
+
+#[tokio::test]
+async fn accounts_and_policies_are_kept() {
+    let server = Server::open().await;
+    let shell = Shell::new(&server);
+    let said = shell.run("create alice example.com --quota 20 --source-countries us,gb");
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(shell.run("create alice example.com").code, 8);
+    let said = shell.run("set alice example.com --quota 50 --destination-countries +GB");
+    assert_eq!(said.code, 0, "{said:?}");
+    let account = shell.json("show alice example.com");
+    assert_eq!(account["limits"]["daily_quota"], 50);
+    assert_eq!(
+        account["destination_countries"],
+        serde_json::json!(["GB", "US"])
+    );
+    assert_eq!(shell.run("block alice example.com --reason stolen").code, 0);
+    assert_eq!(server.code(call("alice", HOME_NUMBER)).await, "R16");
+    assert_eq!(shell.run("unblock alice example.com").code, 0);
+    let said = shell.run("policy list");
+    assert!(said.code == 0 && said.out.contains("default"), "{said:?}");
+    let said = shell.run("set alice example.com --policy absent");
+    assert_eq!(said.code, 2, "{said:?}");
+    assert!(said.err.contains("policy"), "{said:?}");
+}
+
+#[tokio::test]
+async fn lists_are_imported() {
+    let server = Server::open().await;
+    let shell = Shell::new(&server);
+    let lines: String = (0..5_000)
+        .map(|number| format!("198.18.{}.{}\n", number / 250, number % 250))
+        .collect();
+    shell.file("feed.txt", &lines);
+    let said = shell.run("entries import --kind ip --action block feed.txt");
+    assert_eq!(said.code, 0, "{said:?}");
+    let asked = v1::CheckRequest {
+        source_ip: "198.18.19.249".to_owned(),
+        ..call("nobody", HOME_NUMBER)
+    };
+    assert_eq!(server.code(asked).await, "R14");
+    let found = shell.json("entries list --kind ip --matching 198.18.19.249");
+    assert_eq!(found.as_array().unwrap().len(), 1);
+    shell.file("wrong.txt", "192.0.2.1\n192.0.2.256\n");
+    let said = shell.run("entries import --kind ip --action block wrong.txt");
+    assert_eq!(said.code, 2, "{said:?}");
+    assert!(said.err.contains("line 2"), "{said:?}");
+    assert_eq!(shell.run("entries add number 2526 --action block").code, 0);
+    assert_eq!(shell.run("entries remove number 2526 --yes").code, 0);
+}
+
+#[tokio::test]
+async fn a_challenge_is_gone_through_by_hand() {
+    let server = Server::open().await;
+    server.account("alice").await;
+    let shell = Shell::new(&server);
+    let said = shell.run(&format!("check alice example.com {LONDON} --output json"));
+    let decision: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    let challenge = decision["challenge"]["id"].as_str().unwrap();
+    let said = shell.run(&format!(
+        "verify alice example.com --challenge {challenge} --digits 00000"
+    ));
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(said.out.contains("not passed"), "{said:?}");
+    let said = shell.run("verify alice example.com --purpose quota --digits 0000");
+    assert_eq!(said.code, 8, "{said:?}");
+    assert_eq!(server.usage("alice").await.failed_verifications, 1);
+    assert_eq!(server.code(call("alice", LONDON)).await, "V03");
+}
+
+#[tokio::test]
+async fn decisions_and_statistics_are_shown() {
+    let server = Server::open().await;
+    server.account("alice").await;
+    let shell = Shell::new(&server);
+    for number in [HOME_NUMBER, CUBA, LONDON] {
+        server.check(call("alice", number)).await;
+    }
+    let said = shell.run("decisions --output csv");
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(said.out.lines().count(), 4, "{}", said.out);
+    let denied = shell.json("decisions --code R06");
+    assert_eq!(denied.as_array().unwrap().len(), 1);
+    assert_eq!(denied[0]["dialed_number"], CUBA);
+    let stats = shell.json("stats");
+    assert_eq!(stats["total"].to_string().trim_matches('"'), "3");
+    let status = shell.run("status");
+    assert_eq!(status.code, 0, "{status:?}");
+    assert!(status.out.contains("sqlite"), "{}", status.out);
+}
+
+#[tokio::test]
+async fn a_token_is_made_used_and_revoked() {
+    let server = Server::open().await;
+    server.account("alice").await;
+    let mut shell = Shell::new(&server);
+    let made = shell.json("token create --name pbx --role switch");
+    let secret = made["secret"].as_str().unwrap().to_owned();
+    let id = made["token"]["id"].as_str().unwrap().to_owned();
+    shell.token = Some(secret);
+    assert_eq!(
+        shell
+            .run(&format!("check alice example.com {HOME_NUMBER}"))
+            .code,
+        0
+    );
+    let said = shell.run("list");
+    assert_eq!(said.code, 6, "{said:?}");
+    assert!(said.err.contains("switch"), "{said:?}");
+    let secret = shell.token.take();
+    assert_eq!(shell.run(&format!("token revoke {id} --yes")).code, 0);
+    shell.token = secret;
+    let said = shell.run(&format!("check alice example.com {HOME_NUMBER}"));
+    assert_eq!(said.code, 6, "{said:?}");
+    assert_eq!(said.out, "");
+}
+
+#[tokio::test]
+async fn errors_say_what_to_do_next() {
+    let mut server = Server::open().await;
+    {
+        let shell = Shell::new(&server);
+        let said = shell.run("show nobody example.com");
+        assert_eq!(said.code, 5);
+        assert!(
+            said.err.contains("nobody@example.com") && said.err.contains("hint"),
+            "{said:?}"
+        );
+        let said = shell.run("create alice example.com --quota 4294967295");
+        assert_eq!(said.code, 2, "{said:?}");
+        assert!(said.err.contains("daily_quota"), "{said:?}");
+        let said = shell.run("reload");
+        assert_eq!(said.code, 0, "{said:?}");
+    }
+    server.terminate();
+    assert_eq!(server.ended().await.code(), Some(0));
+    let shell = Shell::new(&server);
+    let said = shell.run("list");
+    assert_eq!(said.code, 7, "{said:?}");
+    assert!(said.err.contains("cannot reach"), "{said:?}");
+}
