@@ -9,7 +9,7 @@ target=${CARGO_TARGET_DIR:-target}/debug
 listen=${TFPS_DEMO_LISTEN:-127.0.0.1:50051}
 tfpsctl() { "$target/tfpsctl" --server "http://$listen" --token-file var/admin.token "$@"; }
 
-"$target/tfps-server" --data-dir var --listen "$listen" &
+TFPS_LOG_LEVEL=${TFPS_LOG_LEVEL:-warn} "$target/tfps-server" --data-dir var --listen "$listen" &
 server=$!
 trap 'kill -TERM "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true' EXIT
 for _ in $(seq 100); do
@@ -23,12 +23,12 @@ for _ in $(seq 100); do
     sleep 0.1
 done
 
-tfpsctl --quiet policy put demo/policy.toml
+tfpsctl --quiet policy put demo/policy.toml >/dev/null
 for user in 1001 1002 1003 1004 1005 1006 1007; do
     tfpsctl --quiet --yes remove "$user" demo.example 2>/dev/null || true
-    tfpsctl --quiet create "$user" demo.example
+    tfpsctl --quiet create "$user" demo.example >/dev/null
 done
-tfpsctl --quiet entries import --kind number --action block --replace --source demo demo/fraud-numbers.txt
+tfpsctl --quiet entries import --kind number --action block --replace --source demo demo/fraud-numbers.txt >/dev/null
 
 echo
 echo "$(($(wc -l <demo/calls.csv) - 1)) call attempts of a small office; extension 1007 has been taken over by fraudsters."
