@@ -6,7 +6,7 @@ use std::{
 };
 
 use tfps_engine::{
-    account::{Account, Limits},
+    account::{Account, Limits, RareText},
     call::{AccountId, CallAttempt},
     decision::Code,
     facts::Standpoint,
@@ -96,8 +96,8 @@ pub fn account(number: usize) -> Account {
         },
         source_countries: countries(&["US"]),
         destination_countries: countries(&["US", "CA", "GB"]),
-        blocked: is_blocked(number).then(|| "unpaid".into()),
-        policy: None,
+        blocked: is_blocked(number).then_some("unpaid").into(),
+        policy: RareText::default(),
     }
 }
 

@@ -54,7 +54,29 @@ pub struct Account {
     /// Where its calls may go.
     pub destination_countries: CountrySet,
     /// Why the operator blocked it, if so.
-    pub blocked: Option<Box<str>>,
+    pub blocked: RareText,
     /// The policy it names; its domain's default otherwise.
-    pub policy: Option<Box<str>>,
+    pub policy: RareText,
+}
+
+/// A text that few accounts have. Where there is none it takes a word: there are a million accounts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RareText(Option<Box<Box<str>>>);
+
+impl RareText {
+    /// The text, if there is one.
+    pub fn as_deref(&self) -> Option<&str> {
+        self.0.as_deref().map(AsRef::as_ref)
+    }
+
+    /// Whether there is one.
+    pub fn is_some(&self) -> bool {
+        self.0.is_some()
+    }
+}
+
+impl From<Option<&str>> for RareText {
+    fn from(text: Option<&str>) -> Self {
+        Self(text.map(|text| Box::new(text.into())))
+    }
 }

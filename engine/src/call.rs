@@ -333,6 +333,9 @@ fn check_username(text: &str) -> Result<(), Problem> {
             limit: MAX_USERNAME,
         });
     }
+    if is_plain(text) {
+        return Ok(());
+    }
     check_characters(text, |character| {
         character.is_ascii_alphanumeric()
             || "-_.!~*+&$#/".contains(character)
@@ -355,12 +358,24 @@ fn check_domain(text: &str) -> Result<(), Problem> {
             limit: MAX_DOMAIN,
         });
     }
+    if is_plain(text) {
+        return Ok(());
+    }
     check_characters(text, |character| {
         character.is_ascii_alphanumeric() || "-_.:[]".contains(character)
     })
 }
 
+/// Whether it is of letters, digits and dots, as most names and numbers are: no field forbids these.
+fn is_plain(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'.')
+}
+
 fn caller_free_of_injection(text: &str) -> Result<(), Problem> {
+    if is_plain(text.strip_prefix('+').unwrap_or(text)) {
+        return Ok(());
+    }
     check_characters(text, |character| {
         !character.is_control() && !"'\"`\\<>;=".contains(character)
     })?;

@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tfps_engine::{account::Account, call::AccountId, policy::Policy};
+use tfps_engine::{
+    account::{Account, RareText},
+    call::AccountId,
+    policy::Policy,
+};
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::{
@@ -90,8 +94,8 @@ pub fn new_account(id: AccountId, policy: &Policy) -> Account {
         limits: policy.new_limits(),
         source_countries: policy.new_source_countries,
         destination_countries: policy.new_destination_countries,
-        blocked: None,
-        policy: None,
+        blocked: RareText::default(),
+        policy: RareText::default(),
     }
 }
 

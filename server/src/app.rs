@@ -27,9 +27,9 @@ use tokio::{
     task::JoinHandle,
     time::{MissedTickBehavior, interval, timeout},
 };
-use tonic::transport::{
-    Certificate, Identity, Server, ServerTlsConfig,
-    server::{Router, TcpIncoming},
+use tonic::{
+    service::Routes,
+    transport::{Certificate, Identity, Server, ServerTlsConfig, server::TcpIncoming},
 };
 use tower::layer::util::{Identity as NoLayer, Stack};
 
@@ -42,7 +42,7 @@ use crate::{
     config::{Config, Overrides},
     geo::KnownCountries,
     grpc::{
-        AdminRpc, CheckRpc, LearnRpc, VerifyRpc,
+        AdminRpc, CheckRpc, Dispatch, LearnRpc, VerifyRpc,
         layers::{AdmissionLayer, AuthenticationLayer, DeadlineLayer, RequestLogLayer},
     },
     http_endpoint::{self, Told},
@@ -72,7 +72,8 @@ pub struct App {
     store: Arc<dyn Store>,
     journal: Arc<Journal>,
     stopping: watch::Sender<bool>,
-    router: Router<Layers>,
+    server: Server<Layers>,
+    services: Dispatch,
     grpc: TcpListener,
     http: Option<(TcpListener, axum::Router)>,
     shipping: JoinHandle<()>,
@@ -183,7 +184,7 @@ impl App {
             started_at: at,
         });
         let (stopping, watch_stopping) = watch::channel(false);
-        let mut server = builder(&config)?
+        let server = builder(&config)?
             .layer(RequestLogLayer)
             .layer(AdmissionLayer::new(
                 config.requests.max_in_flight,
@@ -213,11 +214,8 @@ impl App {
             .register_encoded_file_descriptor_set(tfps_proto::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
             .build_v1()?;
-        let router = server
-            .add_service(CheckServiceServer::new(CheckRpc::new(
-                Arc::clone(&checker),
-                watch_stopping.clone(),
-            )))
+        let check = CheckRpc::new(Arc::clone(&checker), watch_stopping.clone());
+        let routes = Routes::new(CheckServiceServer::new(check.clone()))
             .add_service(LearnServiceServer::new(LearnRpc::new(learner)))
             .add_service(VerifyServiceServer::new(VerifyRpc::new(verifier)))
             .add_service(
@@ -231,6 +229,7 @@ impl App {
             )
             .add_service(health_service)
             .add_service(reflection);
+        let services = Dispatch::new(check, routes);
         let grpc = bind(config.listen, "listen").await?;
         let http = match config.http_address()? {
             None => None,
@@ -254,7 +253,8 @@ impl App {
             store,
             journal,
             stopping,
-            router,
+            server,
+            services,
             grpc,
             http,
             shipping,
@@ -313,9 +313,14 @@ impl App {
         );
         let (drain, drained) = oneshot::channel::<()>();
         let incoming = TcpIncoming::from(self.grpc).with_nodelay(Some(true));
-        let mut serving = tokio::spawn(self.router.serve_with_incoming_shutdown(incoming, async {
+        let drained = async {
             let _ = drained.await;
-        }));
+        };
+        let mut serving = tokio::spawn(self.server.serve_with_incoming_shutdown(
+            self.services,
+            incoming,
+            drained,
+        ));
         let http = self.http.map(|(listener, routes)| {
             tokio::spawn(async move { axum::serve(listener, routes).await })
         });

@@ -7,12 +7,12 @@ use tfps_engine::{
     call::AccountId,
     lists::{Action, Change, EntryKey, EntryKind, EntryValue, ListEntry, Lists},
     policy::{DEFAULT, Policy, PolicyDocument},
-    usage::Watch,
+    usage::{Day, Watch},
 };
 
 use crate::{
     admin::AdminError,
-    check::{day_digits, purpose},
+    check::purpose,
     config::Config,
     journal::{CallRecord, DecisionRecord, Entry, Journal, JournalError, Position, Progress},
     state::{Accounts, Challenges, Pending, Policies, Recent, Snapshot, State},
@@ -185,7 +185,7 @@ fn compile(document: PolicyDocument) -> Result<Policy, RestoreError> {
 
 async fn usage(store: &dyn Store, state: &State, at: Timestamp) -> Result<(), RestoreError> {
     // The day of a policy's time zone is at most one off from UTC's.
-    let since = day_digits(at - SignedDuration::from_hours(48));
+    let since = Day::in_utc(at - SignedDuration::from_hours(48)).digits();
     for usage in store.usage_since(since).await? {
         let day = tfps_engine::usage::Day::from_digits(usage.day);
         let ledger = state.ledger_or_stranger(&usage.account);

@@ -1,6 +1,6 @@
 //! The log and the metrics.
 
-use std::{io::IsTerminal, sync::Arc, time::Duration};
+use std::{io::IsTerminal, ops::Deref, sync::Arc, time::Duration};
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
@@ -20,12 +20,24 @@ struct CodeLabel {
     code: &'static str,
 }
 
-/// What is counted.
-#[derive(Clone, Debug)]
-pub struct Metrics {
-    registry: Arc<Registry>,
+/// What is counted. Its clones count together.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics(Arc<Instruments>);
+
+impl Deref for Metrics {
+    type Target = Instruments;
+
+    fn deref(&self) -> &Instruments {
+        &self.0
+    }
+}
+
+/// The counters, gauges and histograms.
+#[derive(Debug)]
+pub struct Instruments {
+    registry: Registry,
     /// By code, in the order of [`Code::ALL`].
-    decisions: Arc<[Counter]>,
+    decisions: Box<[Counter]>,
     latency: Histogram,
     /// Requests being answered.
     pub in_flight: Gauge,
@@ -49,7 +61,7 @@ pub struct Metrics {
     pub accounts: Gauge,
 }
 
-impl Default for Metrics {
+impl Default for Instruments {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("tfps");
         let family = Family::<CodeLabel, Counter>::default();
@@ -114,7 +126,7 @@ impl Default for Metrics {
                 "checks_repeated",
                 "Calls asked for again within the lifetime of their Call-ID",
             ),
-            registry: Arc::new(registry),
+            registry,
             decisions,
             latency,
             in_flight,
@@ -126,7 +138,7 @@ impl Default for Metrics {
     }
 }
 
-impl Metrics {
+impl Instruments {
     /// Counts a decision.
     pub fn decided(&self, code: Code, took: Duration) {
         if let Some(counter) = self.decisions.get(code as usize) {

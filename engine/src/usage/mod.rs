@@ -14,7 +14,7 @@ pub use flood::Flood;
 pub use ledger::{Grant, GrantKind, Ledger, Occupancy, Slot, SlotTimes};
 pub use repeats::{Repeats, Repetition};
 
-use jiff::civil;
+use jiff::{Timestamp, civil, tz::TimeZone};
 
 /// A calendar day in a policy's time zone, as the digits `YYYYMMDD`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,6 +26,11 @@ impl Day {
         Self(
             i32::from(date.year()) * 10_000 + i32::from(date.month()) * 100 + i32::from(date.day()),
         )
+    }
+
+    /// The day of a moment in UTC.
+    pub fn in_utc(at: Timestamp) -> Self {
+        Self::of(TimeZone::UTC.to_datetime(at).date())
     }
 
     /// From the digits `YYYYMMDD`.

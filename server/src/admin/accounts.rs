@@ -208,14 +208,14 @@ impl Admin {
                 format!("is over {MAX_REASON} bytes long"),
             ));
         }
-        let reason = reason.map(|reason| printable(reason).into_owned().into_boxed_str());
+        let reason = reason.map(printable);
         let said = if reason.is_some() {
             "an account was blocked"
         } else {
             "an account was unblocked"
         };
         self.change(caller, id, None, said, |record| {
-            record.account.blocked = reason;
+            record.account.blocked = reason.as_deref().into();
         })
         .await
     }
@@ -427,7 +427,9 @@ fn apply(record: &mut AccountRecord, change: AccountChange, pin_hash: Option<Str
         record.account.destination_countries = countries;
     }
     if let Some(policy) = change.policy {
-        record.account.policy = (!policy.is_empty()).then(|| policy.into());
+        record.account.policy = Some(policy.as_str())
+            .filter(|policy| !policy.is_empty())
+            .into();
     }
     if let Some(email) = change.email_address {
         record.email_address = email;

@@ -30,6 +30,16 @@ impl CheckRpc {
     pub fn new(checker: Arc<Checker>, stopping: Stopping) -> Self {
         Self { checker, stopping }
     }
+
+    pub(super) async fn answer(
+        &self,
+        request: Request<CheckRequest>,
+    ) -> Result<Response<CheckResponse>, Status> {
+        let caller = caller(&request)?;
+        check(&self.checker, &caller, request.into_inner())
+            .await
+            .map(Response::new)
+    }
 }
 
 async fn check(
@@ -48,9 +58,8 @@ async fn check(
             caller
                 .require(Permission::See)
                 .or_else(|_| caller.require(Permission::Decide))?;
-            Ok(decision::response(
-                checker.explain(caller, raw, at).await?.record,
-            ))
+            let explained = Box::pin(checker.explain(caller, raw, at)).await?;
+            Ok(decision::response(explained.record))
         }
     }
 }
@@ -61,10 +70,7 @@ impl CheckService for CheckRpc {
         &self,
         request: Request<CheckRequest>,
     ) -> Result<Response<CheckResponse>, Status> {
-        let caller = caller(&request)?;
-        check(&self.checker, &caller, request.into_inner())
-            .await
-            .map(Response::new)
+        self.answer(request).await
     }
 
     type StreamChecksStream =

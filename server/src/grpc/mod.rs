@@ -3,6 +3,7 @@
 mod admin;
 mod check;
 mod convert;
+mod dispatch;
 pub mod layers;
 mod learn;
 mod status;
@@ -10,6 +11,7 @@ mod verify;
 
 pub use admin::AdminRpc;
 pub use check::CheckRpc;
+pub use dispatch::Dispatch;
 pub use learn::LearnRpc;
 pub use verify::VerifyRpc;
 

@@ -5,6 +5,7 @@
 //! failure costs at most `sync_ms`. A task ships it to the database in batches; a file whose records have all been
 //! shipped goes.
 
+mod pages;
 mod record;
 mod segment;
 mod shipper;
@@ -13,13 +14,15 @@ pub use record::{CallRecord, DecisionRecord, Entry, Progress, Record, ResetRecor
 pub use shipper::{Shipper, ShipperHandle};
 
 use std::{
-    fs, io,
+    cell::RefCell,
+    fs::{self, File},
+    io,
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use parking_lot::Mutex;
-use prost::Message;
+use prost::{EncodeError, Message};
 
 use segment::{Segment, segments};
 
@@ -57,13 +60,20 @@ pub struct JournalLimits {
     pub max_bytes: u64,
 }
 
+thread_local! {
+    /// Where a record is framed, so that the writer is held for a copy only.
+    static FRAME: RefCell<Vec<u8>> = RefCell::new(Vec::with_capacity(1_024));
+}
+
 /// The journal.
 #[derive(Debug)]
 pub struct Journal {
     dir: PathBuf,
     segment_bytes: u64,
     max_bytes: AtomicU64,
-    writer: Mutex<Writer>,
+    writer: Mutex<Segment>,
+    /// Files that are full and not yet synced.
+    full: Mutex<Vec<File>>,
     /// Bytes on disk.
     bytes: AtomicU64,
     /// Records that were appended since the start.
@@ -74,12 +84,6 @@ pub struct Journal {
     lost: AtomicU64,
     dirty: AtomicBool,
     error: Mutex<Option<String>>,
-}
-
-#[derive(Debug)]
-struct Writer {
-    segment: Segment,
-    buffer: Vec<u8>,
 }
 
 impl Journal {
@@ -100,24 +104,25 @@ impl Journal {
         fs::create_dir_all(dir).map_err(failed)?;
         let numbers = segments(dir).map_err(failed)?;
         let number = numbers.last().copied().unwrap_or(1).max(shipped.segment);
-        let mut segment = Segment::open(dir, number).map_err(failed)?;
+        let room = limits.segment_bytes;
+        let mut segment = Segment::open(dir, number, room).map_err(failed)?;
         if number == shipped.segment && segment.end() < shipped.offset {
-            segment = Segment::open(dir, number + 1).map_err(failed)?;
+            segment = Segment::open(dir, number + 1, room).map_err(failed)?;
         }
-        let mut bytes = 0;
+        let mut bytes = segment.end();
         for number in numbers {
-            bytes += fs::metadata(segment::path(dir, number))
-                .map_err(failed)?
-                .len();
+            if number != segment.number() {
+                bytes += fs::metadata(segment::path(dir, number))
+                    .map_err(failed)?
+                    .len();
+            }
         }
         Ok(Self {
             dir: dir.to_owned(),
             segment_bytes: limits.segment_bytes,
             max_bytes: AtomicU64::new(limits.max_bytes),
-            writer: Mutex::new(Writer {
-                segment,
-                buffer: Vec::with_capacity(1024),
-            }),
+            writer: Mutex::new(segment),
+            full: Mutex::new(Vec::new()),
             bytes: AtomicU64::new(bytes),
             appended: AtomicU64::new(0),
             pending: AtomicU64::new(0),
@@ -132,7 +137,21 @@ impl Journal {
     /// # Errors
     /// When the disk does not do what it should, or the journal is full: counted as lost.
     pub fn append(&self, record: &Record) -> Result<Position, JournalError> {
-        let result = self.try_append(record);
+        self.counted(self.try_append(|payload| record.encode(payload)))
+    }
+
+    /// Appends a decision, as [`Self::append`] does its [`Record`].
+    ///
+    /// # Errors
+    /// As of [`Self::append`].
+    pub fn append_decision(&self, decision: &DecisionRecord) -> Result<Position, JournalError> {
+        self.counted(self.try_append(|payload| {
+            payload.push(record::DECISION_KEY);
+            decision.encode_length_delimited(payload)
+        }))
+    }
+
+    fn counted(&self, result: Result<Position, JournalError>) -> Result<Position, JournalError> {
         match &result {
             Ok(_) => {
                 self.appended.fetch_add(1, Ordering::Relaxed);
@@ -146,7 +165,10 @@ impl Journal {
         result
     }
 
-    fn try_append(&self, record: &Record) -> Result<Position, JournalError> {
+    fn try_append(
+        &self,
+        payload: impl FnOnce(&mut Vec<u8>) -> Result<(), EncodeError>,
+    ) -> Result<Position, JournalError> {
         let max_bytes = self.max_bytes.load(Ordering::Relaxed);
         if self.bytes.load(Ordering::Relaxed) >= max_bytes {
             return Err(JournalError::Full(max_bytes));
@@ -155,22 +177,28 @@ impl Journal {
             path: self.dir.clone(),
             error,
         };
-        let mut writer = self.writer.lock();
-        let Writer { segment, buffer } = &mut *writer;
-        if segment.end() >= self.segment_bytes {
-            segment.sync().map_err(failed)?;
-            *segment = Segment::open(&self.dir, segment.number() + 1).map_err(failed)?;
-        }
-        buffer.clear();
-        segment::frame(buffer, |payload| record.encode(payload));
-        let position = Position {
-            segment: segment.number(),
-            offset: segment.end(),
-        };
-        segment.append(buffer).map_err(failed)?;
-        self.bytes.fetch_add(buffer.len() as u64, Ordering::Relaxed);
-        self.dirty.store(true, Ordering::Release);
-        Ok(position)
+        FRAME.with_borrow_mut(|frame| {
+            frame.clear();
+            segment::frame(frame, payload);
+            let mut segment = self.writer.lock();
+            if !segment.has_room(frame.len(), self.segment_bytes) {
+                let next = Segment::open(&self.dir, segment.number() + 1, self.segment_bytes)
+                    .map_err(failed)?;
+                self.full.lock().push(segment.handle().map_err(failed)?);
+                *segment = next;
+            }
+            let position = Position {
+                segment: segment.number(),
+                offset: segment.end(),
+            };
+            segment.append(frame).map_err(failed)?;
+            drop(segment);
+            self.bytes.fetch_add(frame.len() as u64, Ordering::Relaxed);
+            if !self.dirty.load(Ordering::Relaxed) {
+                self.dirty.store(true, Ordering::Release);
+            }
+            Ok(position)
+        })
     }
 
     /// Brings what was appended to the disk.
@@ -181,15 +209,20 @@ impl Journal {
         if !self.dirty.swap(false, Ordering::AcqRel) {
             return Ok(());
         }
-        let file = self.writer.lock().segment.handle();
+        let file = self.writer.lock().handle();
+        let full = std::mem::take(&mut *self.full.lock());
         let synced = file
-            .and_then(|file| file.sync_data())
+            .and_then(|file| {
+                full.iter().try_for_each(File::sync_data)?;
+                file.sync_data()
+            })
             .map_err(|error| JournalError::Io {
                 path: self.dir.clone(),
                 error,
             });
         if let Err(error) = &synced {
             self.dirty.store(true, Ordering::Release);
+            self.full.lock().extend(full);
             *self.error.lock() = Some(error.to_string());
         } else {
             *self.error.lock() = None;
@@ -199,10 +232,10 @@ impl Journal {
 
     /// The place after the last record.
     pub fn end(&self) -> Position {
-        let writer = self.writer.lock();
+        let segment = self.writer.lock();
         Position {
-            segment: writer.segment.number(),
-            offset: writer.segment.end(),
+            segment: segment.number(),
+            offset: segment.end(),
         }
     }
 

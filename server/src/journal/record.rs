@@ -213,6 +213,9 @@ pub struct ResetRecord {
     pub domain: String,
 }
 
+/// What a [`Record`] that holds a decision begins with: field 1, length-delimited.
+pub(super) const DECISION_KEY: u8 = 1 << 3 | 2;
+
 /// One record as it is written.
 #[derive(Clone, PartialEq, Message)]
 pub struct Record {

@@ -2,13 +2,13 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, BufReader, Read, Seek, SeekFrom, Write},
+    io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
 };
 
-use prost::Message;
+use prost::{EncodeError, Message};
 
-use super::{Position, Record};
+use super::{Position, Record, pages::Pages};
 
 /// Length and checksum, four bytes each, little-endian.
 const HEADER: usize = 8;
@@ -36,9 +36,9 @@ pub(super) fn segments(dir: &Path) -> io::Result<Vec<u64>> {
 }
 
 /// Frames a payload at the end of a buffer.
-pub(super) fn frame<E: std::fmt::Debug>(
+pub(super) fn frame(
     buffer: &mut Vec<u8>,
-    payload: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    payload: impl FnOnce(&mut Vec<u8>) -> Result<(), EncodeError>,
 ) {
     let start = buffer.len();
     buffer.extend_from_slice(&[0; HEADER]);
@@ -54,36 +54,35 @@ pub(super) fn frame<E: std::fmt::Debug>(
 #[derive(Debug)]
 pub(super) struct Segment {
     number: u64,
-    file: File,
+    pages: Pages,
     end: u64,
 }
 
 impl Segment {
-    /// Opens a file, which is made, and cuts away what is no whole record at its end.
-    pub(super) fn open(dir: &Path, number: u64) -> io::Result<Self> {
+    /// Opens a file, which is made, cuts away what is no whole record at its end, and makes room for `room` bytes in
+    /// all.
+    pub(super) fn open(dir: &Path, number: u64, room: u64) -> io::Result<Self> {
         let path = path(dir, number);
-        let mut file = OpenOptions::new()
+        let file = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
             .truncate(false)
             .open(&path)?;
-        let end = read(
-            dir,
-            Position {
-                segment: number,
-                offset: 0,
-            },
-            None,
-            usize::MAX,
-            &mut Discard,
-        )?;
-        if end < file.metadata()?.len() {
+        let start = Position {
+            segment: number,
+            offset: 0,
+        };
+        let end = read(dir, start, None, usize::MAX, &mut Discard)?;
+        if !is_blank_from(&file, end)? {
             tracing::warn!(file = %path.display(), end, "cut away what was not wholly written before a crash");
-            file.set_len(end)?;
         }
-        file.seek(SeekFrom::Start(end))?;
-        Ok(Self { number, file, end })
+        file.set_len(end)?;
+        Ok(Self {
+            number,
+            pages: Pages::of(file, end, room)?,
+            end,
+        })
     }
 
     pub(super) fn number(&self) -> u64 {
@@ -94,24 +93,47 @@ impl Segment {
         self.end
     }
 
+    /// Whether so many bytes more fit. A file without any record takes whatever comes.
+    pub(super) fn has_room(&self, bytes: usize, limit: u64) -> bool {
+        self.end == 0 || self.end + bytes as u64 <= limit
+    }
+
     /// Appends framed records. What was written of them when the disk fails is cut away again.
     pub(super) fn append(&mut self, framed: &[u8]) -> io::Result<()> {
-        if let Err(error) = self.file.write_all(framed) {
-            self.file.set_len(self.end)?;
-            self.file.seek(SeekFrom::Start(self.end))?;
-            return Err(error);
-        }
+        self.pages.write(self.end, framed)?;
         self.end += framed.len() as u64;
         Ok(())
     }
 
-    pub(super) fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
-    }
-
     /// Another handle of the file, to sync it without holding the writer.
     pub(super) fn handle(&self) -> io::Result<File> {
-        self.file.try_clone()
+        self.pages.file().try_clone()
+    }
+}
+
+impl Drop for Segment {
+    /// Gives back the room that was not needed.
+    fn drop(&mut self) {
+        if let Err(error) = self.pages.file().set_len(self.end) {
+            tracing::warn!(%error, segment = self.number, "a journal file could not be cut to its length");
+        }
+    }
+}
+
+/// Whether nothing but zeros follows a place: room that was made and not used.
+fn is_blank_from(file: &File, offset: u64) -> io::Result<bool> {
+    let mut reader = BufReader::new(file);
+    reader.seek(SeekFrom::Start(offset))?;
+    loop {
+        let bytes = reader.fill_buf()?;
+        if bytes.is_empty() {
+            return Ok(true);
+        }
+        if bytes.iter().any(|byte| *byte != 0) {
+            return Ok(false);
+        }
+        let read = bytes.len();
+        reader.consume(read);
     }
 }
 
@@ -164,7 +186,8 @@ pub(super) fn read(
             u32::from_le_bytes([l0, l1, l2, l3]),
             u32::from_le_bytes([c0, c1, c2, c3]),
         );
-        if length > LONGEST {
+        // No record is empty: zeros are room that was made and not used yet.
+        if length == 0 || length > LONGEST {
             break;
         }
         payload.resize(length as usize, 0);

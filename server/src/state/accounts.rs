@@ -140,7 +140,11 @@ impl Accounts {
 
 #[cfg(test)]
 mod tests {
-    use tfps_engine::{account::Limits, number::CountrySet, usage::Day};
+    use tfps_engine::{
+        account::{Limits, RareText},
+        number::CountrySet,
+        usage::Day,
+    };
 
     use super::*;
 
@@ -155,8 +159,8 @@ mod tests {
             },
             source_countries: CountrySet::new(),
             destination_countries: CountrySet::new(),
-            blocked: None,
-            policy: None,
+            blocked: RareText::default(),
+            policy: RareText::default(),
         }
     }
 

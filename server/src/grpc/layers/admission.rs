@@ -7,7 +7,6 @@ use std::{
 
 use futures::future::Either;
 use pin_project_lite::pin_project;
-use prometheus_client::metrics::gauge::Gauge;
 use tonic::body::Body;
 use tower::{Layer, Service};
 
@@ -59,9 +58,8 @@ where
     }
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
-        let in_flight = &self.layer.metrics.in_flight;
-        let before = usize::try_from(in_flight.inc()).unwrap_or_default();
-        let place = Place(in_flight.clone());
+        let place = Place(self.layer.metrics.clone());
+        let before = usize::try_from(place.0.in_flight.inc()).unwrap_or_default();
         if before >= self.layer.limit {
             self.layer.metrics.shed.inc();
             return refuse(status::overloaded(self.layer.limit));
@@ -75,11 +73,11 @@ where
 
 /// A place among the requests in flight, given back when dropped.
 #[derive(Debug)]
-struct Place(Gauge);
+struct Place(Metrics);
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.dec();
+        self.0.in_flight.dec();
     }
 }
 

@@ -67,11 +67,11 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, mut request: http::Request<B>) -> Self::Future {
+    fn call(&mut self, request: http::Request<B>) -> Self::Future {
         // tonic's own timeout, which is further out, answers CANCELLED: this one comes first.
         let asked = request
-            .headers_mut()
-            .remove("grpc-timeout")
+            .headers()
+            .get("grpc-timeout")
             .and_then(|value| parse(value.to_str().ok()?));
         let limit = match asked {
             Some(asked) => Some(

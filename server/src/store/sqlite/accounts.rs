@@ -233,8 +233,8 @@ fn account(row: &SqliteRow) -> Result<Account, StoreError> {
         },
         source_countries: countries(6)?,
         destination_countries: countries(7)?,
-        policy: row.try_get::<Option<&str>, _>(8)?.map(Into::into),
-        blocked: row.try_get::<Option<&str>, _>(9)?.map(Into::into),
+        policy: row.try_get::<Option<&str>, _>(8)?.into(),
+        blocked: row.try_get::<Option<&str>, _>(9)?.into(),
         id,
     })
 }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use sqlx::{
     AssertSqlSafe, QueryBuilder, Row, Sqlite, SqliteConnection, SqlitePool, sqlite::SqliteRow,
 };
-use tfps_engine::call::AccountId;
+use tfps_engine::{call::AccountId, usage::Day};
 
 use super::{DayUsage, DecisionFilter, OutcomeRecord, Shipment, Statistics, StoreError, corrupt};
 use crate::journal::{CallRecord, DecisionRecord, Position, Progress};
@@ -383,7 +383,7 @@ pub(super) async fn prune(
             break;
         }
     }
-    let day = crate::check::day_digits(before);
+    let day = Day::in_utc(before).digits();
     for (sql, bound) in [
         ("DELETE FROM usage_days WHERE day < ?", i64::from(day)),
         (

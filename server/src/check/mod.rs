@@ -1,39 +1,44 @@
 //! A call is decided: facts, engine, reservation, journal.
 
+mod id;
+mod record;
+
+pub use id::{first_id_of, random_id};
+pub use record::{purpose, purpose_number, verdict_number};
+
 use std::{
-    borrow::Cow,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
+    net::IpAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::Timestamp;
 use parking_lot::{ArcMutexGuard, Mutex, RawMutex};
 use tfps_engine::{
     account::Account,
-    call::{CallAttempt, FieldError, Injection, RawAttempt, domain_name, printable},
-    decision::{Judgement, Purpose, Verdict},
+    call::{CallAttempt, FieldError, Injection, RawAttempt, domain_name},
+    decision::Purpose,
     explain::{Explanation, explain},
     facts::{Counting, Facts, Standing, Standpoint},
-    judge::{Paused, Reservation, Stage, Trial, judge_injection},
-    number::{NumberKind, Validity},
-    policy::{Policy, ResponseMode},
-    usage::{Day, Ledger, Occupancy, SlotTimes},
+    judge::{Paused, Stage, Trial, judge_injection},
+    policy::Policy,
+    usage::{Ledger, SlotTimes},
 };
-use tokio::sync::broadcast;
+use tokio::sync::{Notify, broadcast};
 
 use crate::{
     auth::{Principal, Refusal},
     clock::Clock,
     config::Config,
     geo::Geography,
-    journal::{DecisionRecord, Entry, Journal, Record},
+    journal::{DecisionRecord, Entry, Journal},
     reputation::Reputations,
     state::{Claim, Claimed, Resident, Snapshot, State},
     telemetry::Metrics,
 };
+
+use id::DecisionIds;
+use record::{ended, of_facts, of_injection, of_judged, reserved, rule, used, with_call};
 
 /// Decides calls.
 pub struct Checker {
@@ -162,46 +167,65 @@ impl Checker {
     /// # Errors
     /// When the request is wrong or the token is for something else.
     pub async fn check(&self, caller: &Principal, raw: RawAttempt) -> Result<Decided, CheckError> {
+        let mut step = self.begin(caller, raw)?;
+        loop {
+            step = match step {
+                Step::Decided(decided) => return Ok(decided),
+                Step::LooksUp(open) => Box::pin(self.look_up(*open)).await,
+                Step::Waits(waiting) => Box::pin(self.wait(*waiting)).await,
+            };
+        }
+    }
+
+    /// Decides at once, as nearly always, or tells what it waits for.
+    fn begin(&self, caller: &Principal, mut raw: RawAttempt) -> Result<Step<'_>, CheckError> {
         let started = Instant::now();
         raw.check_bounds()?;
         let source_ip = raw.source_ip()?;
         caller.require_domain(&raw.domain)?;
         let at = self.clock.now();
-        let call = match raw.into_attempt(source_ip) {
-            Ok(call) => call,
-            Err(tampered) => {
+        let source_text = match source_ip {
+            // Of an IPv4 address there is one spelling.
+            Some(IpAddr::V4(_)) if !raw.source_ip.contains(':') => {
+                std::mem::take(&mut raw.source_ip)
+            }
+            _ => String::new(),
+        };
+        let asked = match raw.into_attempt(source_ip) {
+            Ok(call) => Asked {
+                call,
+                source_text,
+                at,
+                started,
+                claimed: None,
+            },
+            Err(mut tampered) => {
+                if !source_text.is_empty() {
+                    tampered.1.source_ip = source_text;
+                }
                 let record = self.decide_injection(*tampered, at);
-                return Ok(self.answered(record, started));
+                return Ok(Step::Decided(self.answered(record, started)));
             }
         };
-        if call.call_id.is_empty() {
-            let record = self
-                .decide(Asked {
-                    call,
-                    at,
-                    started,
-                    claimed: None,
-                })
-                .await;
-            return Ok(self.watched(record));
+        if asked.call.call_id.is_empty() {
+            return Ok(self.screen(asked));
         }
-        let key =
-            self.state
-                .recent
-                .key((&call.account, call.call_id.as_str(), call.dialed.as_str()));
+        let key = self.state.recent.key((
+            &asked.call.account,
+            asked.call.call_id.as_str(),
+            asked.call.dialed.as_str(),
+        ));
+        Ok(self.claim(asked, key))
+    }
+
+    /// Decides a call with a Call-ID, once.
+    fn claim<'a>(&'a self, mut asked: Asked<'a>, key: u64) -> Step<'a> {
         let lifetime = self.settings().call_id_seconds;
         loop {
-            match self.state.recent.claim(key, lifetime, at) {
+            match self.state.recent.claim(key, lifetime, asked.at) {
                 Claim::New(claimed) => {
-                    let record = self
-                        .decide(Asked {
-                            call,
-                            at,
-                            started,
-                            claimed: Some(claimed),
-                        })
-                        .await;
-                    return Ok(self.watched(record));
+                    asked.claimed = Some(claimed);
+                    return self.screen(asked);
                 }
                 Claim::Answered(position) => match self
                     .journal
@@ -210,7 +234,7 @@ impl Checker {
                 {
                     Some(Entry::Decision(record)) => {
                         self.metrics.repeated.inc();
-                        return Ok(Decided {
+                        return Step::Decided(Decided {
                             record,
                             repeated: true,
                         });
@@ -218,11 +242,27 @@ impl Checker {
                     _ => self.state.recent.forget(key),
                 },
                 Claim::Wait(decided) => {
-                    let _ =
-                        tokio::time::timeout(Duration::from_millis(20), decided.notified()).await;
+                    return Step::Waits(Box::new(Waiting {
+                        asked,
+                        key,
+                        decided,
+                    }));
                 }
             }
         }
+    }
+
+    /// Waits until the same Call-ID, which is being decided, is.
+    async fn wait<'a>(&'a self, waiting: Waiting<'a>) -> Step<'a> {
+        let decided = waiting.decided.notified();
+        let _ = tokio::time::timeout(Duration::from_millis(20), decided).await;
+        self.claim(waiting.asked, waiting.key)
+    }
+
+    /// Goes on once it is known where the call comes from.
+    async fn look_up<'a>(&'a self, open: Open<'a>) -> Step<'a> {
+        let source = self.locate(open.asked.call.source_ip).await;
+        self.judge(open, source)
     }
 
     /// Decides a call as if it were made at a time, and changes nothing.
@@ -274,7 +314,7 @@ impl Checker {
         let mut record = of_facts(&facts);
         used(&mut record, &facts, &occupancy);
         rule(&mut record, judgement, standing.policy);
-        with_call(&mut record, call);
+        with_call(&mut record, call, String::new());
         record.latency_us = microseconds(started.elapsed());
         Ok(Explained {
             record,
@@ -283,18 +323,8 @@ impl Checker {
         })
     }
 
-    async fn decide(&self, asked: Asked<'_>) -> DecisionRecord {
-        match self.screen(asked) {
-            Screened::Decided(record) => record,
-            Screened::NeedsLookUp(asked, paused) => {
-                let source = self.locate(asked.call.source_ip).await;
-                self.judge(asked, paused, source)
-            }
-        }
-    }
-
     /// Asks the rules that need nothing but memory; and all others, where memory tells where the call comes from.
-    fn screen<'a>(&self, asked: Asked<'a>) -> Screened<'a> {
+    fn screen<'a>(&'a self, asked: Asked<'a>) -> Step<'a> {
         let resident = self.state.accounts.get(&asked.call.account);
         let snapshot = self.state.snapshot.load();
         let mut trial = Trial::new(self.facts(&asked, resident.as_deref(), &snapshot));
@@ -304,7 +334,7 @@ impl Checker {
             Stage::GoesOn => match self.recall(trial.facts.source_to_look_up()) {
                 None => {
                     let paused = trial.pause();
-                    return Screened::NeedsLookUp(asked, paused);
+                    return Step::LooksUp(Box::new(Open { asked, paused }));
                 }
                 Some(source) => {
                     trial.facts.locate(source);
@@ -312,11 +342,10 @@ impl Checker {
                 }
             },
         };
-        Screened::Decided(self.conclude(outcome, asked, resident.as_deref(), &snapshot))
+        self.conclude(outcome, asked, resident.as_deref(), &snapshot)
     }
 
-    /// Goes on once it is known where the call comes from.
-    fn judge(&self, asked: Asked<'_>, paused: Paused, source: Standpoint) -> DecisionRecord {
+    fn judge<'a>(&'a self, Open { asked, paused }: Open<'a>, source: Standpoint) -> Step<'a> {
         let resident = self.state.accounts.get(&asked.call.account);
         let snapshot = self.state.snapshot.load();
         let mut facts = self.facts(&asked, resident.as_deref(), &snapshot);
@@ -369,13 +398,13 @@ impl Checker {
     }
 
     /// Completes a decision and writes it to the journal.
-    fn conclude(
+    fn conclude<'a>(
         &self,
         (mut record, ledger): Outcome,
-        asked: Asked<'_>,
+        asked: Asked<'a>,
         resident: Option<&Resident>,
         snapshot: &Snapshot,
-    ) -> DecisionRecord {
+    ) -> Step<'a> {
         if let Some(purpose) = purpose(&record) {
             let policy = self
                 .standing(
@@ -386,10 +415,10 @@ impl Checker {
                 .policy;
             self.challenge(&mut record, purpose, &asked, policy);
         }
-        with_call(&mut record, asked.call);
+        with_call(&mut record, asked.call, asked.source_text);
         self.write(&mut record, asked.started, asked.claimed);
         drop(ledger);
-        record
+        Step::Decided(self.watched(record))
     }
 
     fn challenge(
@@ -439,13 +468,7 @@ impl Checker {
             self.metrics.decided(code, took);
         }
         let at = record.time();
-        let entry = Record {
-            entry: Some(Entry::Decision(std::mem::take(record))),
-        };
-        let position = self.journal.append(&entry);
-        if let Some(Entry::Decision(decision)) = entry.entry {
-            *record = decision;
-        }
+        let position = self.journal.append_decision(record);
         match (position, claimed) {
             (Ok(position), Some(claimed)) => claimed.answer(position, at),
             (Ok(_), None) => {}
@@ -481,8 +504,7 @@ impl Checker {
     /// The key of a call's slot: its Call-ID, or a key of its own.
     fn slot_key(&self, call: &CallAttempt) -> u64 {
         if call.call_id.is_empty() {
-            return u64::from(self.ids.sequence.load(Ordering::Relaxed)) << 32
-                | u64::from(self.ids.instance);
+            return self.ids.next_slot();
         }
         self.state
             .recent
@@ -529,19 +551,37 @@ impl Checker {
 /// A call that is being decided.
 struct Asked<'a> {
     call: CallAttempt,
+    /// The address as it is recorded; empty where it was spelled otherwise.
+    source_text: String,
     at: Timestamp,
     started: Instant,
     claimed: Option<Claimed<'a>>,
 }
 
-/// What the first stage came to.
+/// How far deciding has got.
 #[allow(
     clippy::large_enum_variant,
     reason = "nearly always it is the large one"
 )]
-enum Screened<'a> {
-    Decided(DecisionRecord),
-    NeedsLookUp(Asked<'a>, Paused),
+enum Step<'a> {
+    Decided(Decided),
+    /// Something has to be looked up first.
+    LooksUp(Box<Open<'a>>),
+    /// The same call is being decided.
+    Waits(Box<Waiting<'a>>),
+}
+
+/// A call whose source has to be looked up.
+struct Open<'a> {
+    asked: Asked<'a>,
+    paused: Paused,
+}
+
+/// A call that is being decided for somebody else.
+struct Waiting<'a> {
+    asked: Asked<'a>,
+    key: u64,
+    decided: Arc<Notify>,
 }
 
 /// A decision, and the ledger that it was taken from, still locked.
@@ -552,254 +592,6 @@ fn policy_of_domain<'a>(snapshot: &'a Snapshot, domain: &str) -> &'a Policy {
     snapshot.policies.of_account(&domain, None)
 }
 
-fn of_facts(facts: &Facts<'_>) -> DecisionRecord {
-    let destination = facts.destination.as_ref().ok();
-    DecisionRecord {
-        decided_at: facts.at.as_millisecond(),
-        e164: destination
-            .map(|to| to.number.as_str().to_owned())
-            .unwrap_or_default(),
-        destination_country: facts
-            .destination_country()
-            .map(|country| country.code().to_owned())
-            .unwrap_or_default(),
-        source_country: facts
-            .source
-            .country
-            .map(|country| country.code().to_owned())
-            .unwrap_or_default(),
-        number_kind: destination
-            .map(|to| kind_number(to.plan.kind, to.plan.validity))
-            .unwrap_or_default(),
-        off_hours: facts.off_hours,
-        day: facts.day.digits(),
-        ..DecisionRecord::default()
-    }
-}
-
-fn of_judged(facts: &Facts<'_>, judgement: Judgement) -> DecisionRecord {
-    let mut record = of_facts(facts);
-    rule(&mut record, judgement, facts.policy());
-    record
-}
-
-/// A decision that takes nothing from its account.
-fn ended(facts: &Facts<'_>, judgement: Judgement, resident: Option<&Resident>) -> DecisionRecord {
-    let mut record = of_judged(facts, judgement);
-    if let Some(resident) = resident {
-        let occupancy = resident.ledger.lock().occupancy(facts.day, facts.at);
-        used(&mut record, facts, &occupancy);
-    }
-    record
-}
-
-fn of_injection(raw: RawAttempt, policy: &Policy, at: Timestamp) -> DecisionRecord {
-    DecisionRecord {
-        decided_at: at.as_millisecond(),
-        username: owned(raw.username),
-        domain: owned(raw.domain).to_lowercase(),
-        dialed_number: owned(raw.dialed),
-        caller_number: owned(raw.caller),
-        source_ip: raw.source_ip,
-        user_agent: owned(raw.user_agent),
-        concurrent_calls: raw.concurrent_calls,
-        call_id: owned(raw.call_id),
-        forwarded_from: owned(raw.forwarded_from),
-        trunk: owned(raw.trunk),
-        off_hours: !policy.hours.is_open(at),
-        day: Day::of(policy.local(at).date()).digits(),
-        ..DecisionRecord::default()
-    }
-}
-
-fn with_call(record: &mut DecisionRecord, call: CallAttempt) {
-    record.username = call.account.username().to_owned();
-    record.domain = call.account.domain().to_owned();
-    record.dialed_number = call.dialed;
-    record.caller_number = call.caller;
-    record.source_ip = call.source_ip.map(|ip| ip.to_string()).unwrap_or_default();
-    record.user_agent = call.user_agent;
-    record.concurrent_calls = call.concurrent_calls;
-    record.call_id = call.call_id;
-    record.forwarded_from = call.forwarded_from;
-    record.trunk = call.trunk;
-}
-
-fn rule(record: &mut DecisionRecord, judgement: Judgement, policy: &Policy) {
-    let ruling = judgement.ruling;
-    record.verdict = verdict_number(ruling.verdict);
-    record.code = ruling.code.as_str().to_owned();
-    record.reason = ruling.reason.into_owned();
-    if let Some(purpose) = ruling.purpose {
-        record.purpose = purpose_number(purpose);
-        record.purpose_country = purpose
-            .country()
-            .map(|country| country.code().to_owned())
-            .unwrap_or_default();
-    }
-    if let Some(monitored) = judgement.monitored {
-        record.monitored_verdict = verdict_number(monitored.verdict);
-        record.monitored_code = monitored.code.as_str().to_owned();
-        record.monitored_reason = monitored.reason.into_owned();
-    }
-    record.policy.clone_from(&policy.document.name);
-    record.redirects = policy.document.response_mode == ResponseMode::Redirect302;
-}
-
-fn used(record: &mut DecisionRecord, facts: &Facts<'_>, occupancy: &Occupancy) {
-    let (concurrent_limit, daily_quota) = facts.limits().in_hours(facts.off_hours);
-    record.concurrent = facts.call.concurrent_calls.unwrap_or(occupancy.concurrent);
-    record.concurrent_limit = concurrent_limit;
-    record.calls_today = occupancy.today_in(facts.off_hours);
-    record.daily_quota = daily_quota;
-}
-
-fn reserved(record: &mut DecisionRecord, reservation: &Reservation) {
-    record.counted = reservation.counted;
-    record.slot_until = reservation.slot_until.unwrap_or_default();
-    record.grants = reservation.grants.into_iter().flatten().collect();
-}
-
-/// The verdict as the API numbers it.
-pub fn verdict_number(verdict: Verdict) -> i32 {
-    match verdict {
-        Verdict::Allow => 1,
-        Verdict::Deny => 2,
-        Verdict::Challenge => 3,
-    }
-}
-
-/// The purpose as the API numbers it.
-pub fn purpose_number(purpose: Purpose) -> i32 {
-    match purpose {
-        Purpose::Onboarding => 1,
-        Purpose::SourceCountry(_) => 2,
-        Purpose::DestinationCountry(_) => 3,
-        Purpose::Quota => 4,
-        Purpose::QuotaOffHours => 5,
-        Purpose::Risk => 6,
-    }
-}
-
-/// The purpose of a recorded challenge.
-pub fn purpose(record: &DecisionRecord) -> Option<Purpose> {
-    let country = |code: &str| tfps_engine::number::Country::from_code(code).ok();
-    match record.purpose {
-        1 => Some(Purpose::Onboarding),
-        2 => country(&record.source_country).map(Purpose::SourceCountry),
-        3 => country(&record.destination_country).map(Purpose::DestinationCountry),
-        4 => Some(Purpose::Quota),
-        5 => Some(Purpose::QuotaOffHours),
-        6 => Some(Purpose::Risk),
-        _ => None,
-    }
-}
-
-/// The sort of number as the API numbers it.
-fn kind_number(kind: NumberKind, validity: Validity) -> i32 {
-    if validity != Validity::Valid {
-        return 13;
-    }
-    match kind {
-        NumberKind::FixedLine => 1,
-        NumberKind::Mobile => 2,
-        NumberKind::FixedLineOrMobile => 3,
-        NumberKind::TollFree => 4,
-        NumberKind::PremiumRate => 5,
-        NumberKind::SharedCost => 6,
-        NumberKind::Voip => 7,
-        NumberKind::PersonalNumber => 8,
-        NumberKind::Pager => 9,
-        NumberKind::Uan => 10,
-        NumberKind::Voicemail => 11,
-        NumberKind::Satellite => 12,
-        NumberKind::Unknown => 13,
-    }
-}
-
-/// What can be stored and shown, without copying what already can.
-fn owned(text: String) -> String {
-    match printable(&text) {
-        Cow::Borrowed(_) => text,
-        Cow::Owned(spelled) => spelled,
-    }
-}
-
 fn microseconds(took: Duration) -> u32 {
     u32::try_from(took.as_micros()).unwrap_or(u32::MAX)
-}
-
-/// 128 random bits, as 32 hexadecimal digits.
-pub fn random_id() -> String {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes)
-        .expect("the machine has randomness, or the server would not have started");
-    hex(u128::from_be_bytes(bytes), 32)
-}
-
-/// Makes ids of decisions: 24 hexadecimal digits that sort by time.
-#[derive(Debug)]
-struct DecisionIds {
-    sequence: AtomicU32,
-    instance: u32,
-}
-
-impl DecisionIds {
-    fn new(instance: u32) -> Self {
-        Self {
-            sequence: AtomicU32::new(0),
-            instance: instance & 0xf_ffff,
-        }
-    }
-
-    /// 44 bits of milliseconds, 32 bits of sequence, 20 bits that tell this process.
-    fn next(&self, millisecond: i64) -> String {
-        let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
-        let time = u128::from(millisecond.unsigned_abs()) & ((1 << 44) - 1);
-        hex(
-            time << 52 | u128::from(sequence) << 20 | u128::from(self.instance),
-            24,
-        )
-    }
-}
-
-fn hex(number: u128, digits: usize) -> String {
-    let mut text = String::with_capacity(digits);
-    for place in (0..digits).rev() {
-        let nibble = (number >> (4 * place)) & 15;
-        text.push(char::from(b"0123456789abcdef"[nibble as usize]));
-    }
-    text
-}
-
-/// What the ids of decisions from a moment on sort after.
-pub fn first_id_of(at: Timestamp) -> String {
-    hex(
-        u128::from(at.as_millisecond().max(0).unsigned_abs()) & ((1 << 44) - 1),
-        11,
-    )
-}
-
-/// The day of a moment in UTC, as YYYYMMDD.
-pub fn day_digits(at: Timestamp) -> i32 {
-    Day::of(TimeZone::UTC.to_datetime(at).date()).digits()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_of_decisions_sort_by_time() {
-        let ids = DecisionIds::new(7);
-        let at: Timestamp = "2026-06-08T12:00:00Z".parse().unwrap();
-        let (first, second) = (ids.next(at.as_millisecond()), ids.next(at.as_millisecond()));
-        let later = ids.next(at.as_millisecond() + 1);
-        assert!(first < second && second < later, "{first} {second} {later}");
-        assert!(
-            first_id_of(at) < first
-                && second < first_id_of(at + jiff::SignedDuration::from_millis(1))
-        );
-        assert_eq!(first.len(), 24);
-    }
 }
