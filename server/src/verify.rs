@@ -1,5 +1,7 @@
 //! The caller proves to be the account's human, and what the challenge was about is applied.
 
+mod turns;
+
 use std::sync::Arc;
 
 use argon2::{Argon2, PasswordHasher, PasswordVerifier, password_hash::phc::PasswordHash};
@@ -14,6 +16,7 @@ use tfps_engine::{
 };
 use tokio::sync::Semaphore;
 
+use self::turns::Turns;
 use crate::{
     accounts::Book,
     auth::{Principal, Refusal},
@@ -37,6 +40,7 @@ pub struct Verifier {
     store: Arc<dyn Store>,
     book: Arc<Book>,
     clock: Clock,
+    turns: Turns,
     hashing: Semaphore,
 }
 
@@ -137,6 +141,7 @@ impl Verifier {
             store,
             book,
             clock,
+            turns: Turns::default(),
             hashing: Semaphore::new(HASHES_AT_ONCE),
         }
     }
@@ -157,14 +162,7 @@ impl Verifier {
         let pending = self.pending(account, challenge_id, purpose, at)?;
         let policy = self.policy(account);
         let limits = &policy.document.verification;
-        let lock = self.lock(account, &policy, at);
-        if let Some(until) = lock.until {
-            return Err(VerifyError::Locked {
-                account: account.clone(),
-                failures: lock.failures,
-                until: Timestamp::from_second(until).unwrap_or(at),
-            });
-        }
+        let failures = self.require_unlocked(account, &policy, at)?;
         let digits = match limits.method {
             VerificationMethod::None => {
                 return Err(VerifyError::NoVerification(policy.document.name.clone()));
@@ -200,7 +198,7 @@ impl Verifier {
             method: limits.method,
             digits: digits.unwrap_or_default(),
             expires_at: record.expires_at,
-            attempts_left: attempts_left(limits.max_failures, lock.failures),
+            attempts_left: attempts_left(limits.max_failures, failures),
             pending,
         })
     }
@@ -215,32 +213,20 @@ impl Verifier {
         id: &str,
         digits: &str,
     ) -> Result<Completed, VerifyError> {
+        let account = self.record(id).await?.account;
+        caller.require_account(&account)?;
+        let _turn = self.turns.of(&account).await;
         let at = self.clock.now();
-        let record = self
-            .store
-            .verification(id)
-            .await
-            .map_err(|error| match error {
-                StoreError::NotFound => VerifyError::Unknown(id.to_owned()),
-                error => VerifyError::Store(error),
-            })?;
-        caller.require_account(&record.account)?;
+        let record = self.record(id).await?;
         if record.status != VerificationStatus::Opened || record.expires_at <= at {
             return Err(VerifyError::Over(id.to_owned()));
         }
-        let account = &record.account;
-        let policy = self.policy(account);
-        if let Some(until) = self.lock(account, &policy, at).until {
-            return Err(VerifyError::Locked {
-                account: account.clone(),
-                failures: self.lock(account, &policy, at).failures,
-                until: Timestamp::from_second(until).unwrap_or(at),
-            });
-        }
+        let policy = self.policy(&account);
+        self.require_unlocked(&account, &policy, at)?;
         let right = match &record.digits_hash {
             Some(hash) => bool::from(digits_hash(id, digits).ct_eq(hash)),
             None => {
-                let hash = self.pin_hash(account, &policy).await?;
+                let hash = self.pin_hash(&account, &policy).await?;
                 self.pin_fits(hash, digits).await?
             }
         };
@@ -454,6 +440,34 @@ impl Verifier {
                 .policies
                 .of_account(account.domain(), named),
         )
+    }
+
+    async fn record(&self, id: &str) -> Result<VerificationRecord, VerifyError> {
+        self.store
+            .verification(id)
+            .await
+            .map_err(|error| match error {
+                StoreError::NotFound => VerifyError::Unknown(id.to_owned()),
+                error => VerifyError::Store(error),
+            })
+    }
+
+    /// The failures of an account that is not locked.
+    fn require_unlocked(
+        &self,
+        account: &AccountId,
+        policy: &Policy,
+        at: Timestamp,
+    ) -> Result<u32, VerifyError> {
+        let lock = self.lock(account, policy, at);
+        match lock.until {
+            None => Ok(lock.failures),
+            Some(until) => Err(VerifyError::Locked {
+                account: account.clone(),
+                failures: lock.failures,
+                until: Timestamp::from_second(until).unwrap_or(at),
+            }),
+        }
     }
 
     fn lock(&self, account: &AccountId, policy: &Policy, at: Timestamp) -> Lock {

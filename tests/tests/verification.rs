@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
 use tfps_client::{
     Code, Error,
     v1::{self, CheckRequest, CheckResponse, Purpose, Verification},
@@ -153,6 +154,81 @@ async fn a_locked_account_verifies_nothing_until_the_lock_is_over() {
     })
     .await;
     server.verify("alice", &decision).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn captchas_that_are_open_at_once_fail_as_often_as_one_after_another() {
+    let server = with_verification(|verification| verification.max_opens = 30).await;
+    server.account("alice").await;
+    let (_, challenge) = challenged(&server, "alice", LONDON).await;
+    let mut opened = Vec::new();
+    for _ in 0..30 {
+        opened.push(
+            server
+                .start_verification("alice", &challenge)
+                .await
+                .unwrap(),
+        );
+    }
+    let untouched = opened.pop().unwrap();
+    let digits: Vec<_> = opened
+        .iter()
+        .map(|opened| wrong(&opened.captcha_digits))
+        .collect();
+    let attempts = opened
+        .iter()
+        .zip(&digits)
+        .map(|(opened, digits)| server.complete(&opened.verification_id, digits));
+    let mut failed = 0;
+    for answer in join_all(attempts).await {
+        match answer {
+            Ok(answer) => {
+                assert!(!answer.passed);
+                failed += 1;
+            }
+            refused => assert_eq!(reason(refused), precondition("LOCKED")),
+        }
+    }
+    // Three may fail, the fourth locks.
+    assert_eq!(failed, 4);
+    assert_eq!(server.usage("alice").await.failed_verifications, 4);
+    assert_eq!(
+        reason(
+            server
+                .complete(&untouched.verification_id, &untouched.captcha_digits)
+                .await
+        ),
+        precondition("LOCKED")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_captcha_is_guessed_once_however_many_guess_at_once() {
+    let server = Server::open().await;
+    server.account("alice").await;
+    let (_, challenge) = challenged(&server, "alice", LONDON).await;
+    let opened = server
+        .start_verification("alice", &challenge)
+        .await
+        .unwrap();
+    let mut guesses = vec![wrong(&opened.captcha_digits); 30];
+    guesses.push(opened.captcha_digits);
+    let guesses = guesses
+        .iter()
+        .map(|digits| server.complete(&opened.verification_id, digits));
+    let judged = join_all(guesses)
+        .await
+        .into_iter()
+        .filter(|answer| match answer {
+            Ok(_) => true,
+            Err(error) => {
+                let rejection = error.rejection().expect("the server's own words");
+                assert_eq!(rejection.reason, "VERIFICATION_OVER");
+                false
+            }
+        })
+        .count();
+    assert_eq!(judged, 1);
 }
 
 #[tokio::test]
