@@ -44,8 +44,7 @@ impl Book {
     pub async fn create(&self, record: AccountRecord) -> Result<AccountRecord, StoreError> {
         let _turn = self.turn().await;
         self.store.create_account(&record).await?;
-        self.state.accounts.put(record.account.clone());
-        self.state.strangers.remove(&record.account.id);
+        self.state.enter(record.account.clone());
         Ok(record)
     }
 

@@ -262,7 +262,7 @@ impl Verifier {
                 error => VerifyError::Store(error),
             })?;
         match &change {
-            Passed::Created(made) => drop(self.state.accounts.put(made.account.clone())),
+            Passed::Created(made) => self.state.enter(made.account.clone()),
             Passed::Updated(made) => drop(self.state.accounts.put(made.account.clone())),
             Passed::Granted(made) => self.grant(made, at),
             Passed::Nothing => {}

@@ -61,6 +61,11 @@ impl Accounts {
 
     /// Puts an account, or replaces it and keeps its ledger.
     pub fn put(&self, account: Account) -> Arc<Resident> {
+        self.put_with(account, Arc::default())
+    }
+
+    /// Puts an account with what it has used so far, or replaces it and keeps its ledger.
+    pub fn put_with(&self, account: Account, ledger: Arc<Mutex<Ledger>>) -> Arc<Resident> {
         let hash = self.hasher.hash_one(&account.id);
         let mut shard = self.shard(hash).write();
         if shard.len() >= self.capacity
@@ -85,10 +90,7 @@ impl Accounts {
             }
             Entry::Vacant(entry) => {
                 self.len.fetch_add(1, Ordering::Relaxed);
-                let resident = Arc::new(Resident {
-                    account,
-                    ledger: Arc::default(),
-                });
+                let resident = Arc::new(Resident { account, ledger });
                 Arc::clone(entry.insert(resident).get())
             }
         }

@@ -16,6 +16,7 @@ use crate::accounts::new_account;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tfps_engine::{
+    account::Account,
     call::AccountId,
     usage::{Ledger, Watch},
 };
@@ -51,6 +52,82 @@ impl State {
         }
         let snapshot = self.snapshot.load();
         let policy = snapshot.policies.of_account(id.domain(), None);
-        Arc::clone(&self.strangers.put(new_account(id.clone(), policy)).ledger)
+        let stranger = self.strangers.put(new_account(id.clone(), policy));
+        // Its account may have been entered meanwhile.
+        if let Some(resident) = self.accounts.get(id) {
+            self.strangers.remove(id);
+            return Arc::clone(&resident.ledger);
+        }
+        Arc::clone(&stranger.ledger)
+    }
+
+    /// Enters an account that was unknown. What it has used as a stranger is what it has used.
+    pub fn enter(&self, account: Account) {
+        // The stranger is there until the account is, so that who looks for a ledger meanwhile finds the same one.
+        let stranger = self.strangers.put(account.clone());
+        let id = account.id.clone();
+        self.accounts
+            .put_with(account, Arc::clone(&stranger.ledger));
+        self.strangers.remove(&id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use tfps_engine::{lists::Lists, policy::PolicyDocument, usage::Day};
+
+    use super::*;
+
+    fn state() -> State {
+        let policy = tfps_engine::policy::Policy::compile(PolicyDocument::default()).unwrap();
+        State {
+            accounts: Accounts::default(),
+            strangers: Accounts::bounded(1_000),
+            snapshot: ArcSwap::from_pointee(Snapshot {
+                policies: Policies::new(policy),
+                lists: Lists::default(),
+            }),
+            watch: Watch::with_capacity(1_000),
+            challenges: Challenges::with_capacity(1_000),
+            recent: Recent::with_capacity(1_000),
+        }
+    }
+
+    fn account(state: &State, id: &AccountId) -> Account {
+        let snapshot = state.snapshot.load();
+        new_account(id.clone(), snapshot.policies.of_account(id.domain(), None))
+    }
+
+    #[test]
+    fn a_stranger_that_becomes_known_keeps_what_it_has_used() {
+        let state = state();
+        let id: AccountId = "a@b".parse().unwrap();
+        let day = Day::from_digits(20_260_608);
+        let before = state.ledger_or_stranger(&id);
+        before.lock().count(day, false);
+        state.enter(account(&state, &id));
+        let after = state.ledger_or_stranger(&id);
+        assert!(Arc::ptr_eq(&before, &after));
+        let used = after.lock().occupancy(day, Timestamp::UNIX_EPOCH);
+        assert_eq!((used.today, state.strangers.len()), (1, 0));
+    }
+
+    #[test]
+    fn calls_that_meet_the_entry_of_an_account_count_for_it() {
+        for _ in 0..200 {
+            let state = state();
+            let id: AccountId = "a@b".parse().unwrap();
+            let day = Day::from_digits(20_260_608);
+            std::thread::scope(|scope| {
+                for _ in 0..2 {
+                    scope.spawn(|| state.ledger_or_stranger(&id).lock().count(day, false));
+                }
+                scope.spawn(|| state.enter(account(&state, &id)));
+            });
+            let resident = state.accounts.get(&id).unwrap();
+            let used = resident.ledger.lock().occupancy(day, Timestamp::UNIX_EPOCH);
+            assert_eq!((used.today, state.strangers.len()), (2, 0));
+        }
     }
 }
