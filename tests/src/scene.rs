@@ -57,10 +57,10 @@ pub fn closed_today() -> v1::BusinessHours {
 /// Calls and calls a day.
 pub fn limits(concurrent_calls: u32, daily_quota: u32) -> v1::Limits {
     v1::Limits {
-        concurrent_calls,
-        concurrent_calls_off_hours: concurrent_calls,
-        daily_quota,
-        daily_quota_off_hours: daily_quota,
+        concurrent_calls: Some(concurrent_calls),
+        concurrent_calls_off_hours: Some(concurrent_calls),
+        daily_quota: Some(daily_quota),
+        daily_quota_off_hours: Some(daily_quota),
     }
 }
 

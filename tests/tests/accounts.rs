@@ -9,6 +9,7 @@ use tfps_client::{
 };
 use tfps_tests::{
     Server,
+    claims::names,
     scene::{CUBA, DOMAIN, HOME_NUMBER, LONDON, call, key, limits},
 };
 
@@ -61,13 +62,33 @@ async fn an_account_is_created_changed_and_deleted() {
     assert_eq!(
         changed.limits,
         Some(v1::Limits {
-            daily_quota: 70,
+            daily_quota: Some(70),
             ..created.limits.unwrap()
         })
     );
     assert_eq!(changed.source_countries, ["FR"]);
     assert_eq!(changed.email_address, "alice@example.com");
     assert_ne!(changed.etag, created.etag);
+    // Of the limits, what is not set stays; what is named and not set is a mistake.
+    let some = v1::Account {
+        limits: Some(v1::Limits {
+            concurrent_calls: Some(0),
+            ..v1::Limits::default()
+        }),
+        etag: String::new(),
+        ..created.clone()
+    };
+    let quota = update(&server, some.clone(), &["limits.daily_quota"]).await;
+    names(quota, "account.limits.daily_quota");
+    let changed = update(&server, some, &["limits"]).await.unwrap();
+    assert_eq!(
+        changed.limits,
+        Some(v1::Limits {
+            concurrent_calls: Some(0),
+            daily_quota: Some(70),
+            ..created.limits.unwrap()
+        })
+    );
     // The etag of before is stale now.
     let stale = update(&server, change.clone(), &["limits"])
         .await
@@ -101,6 +122,47 @@ async fn an_account_is_created_changed_and_deleted() {
     // One of the same name starts anew.
     server.account("alice").await;
     assert_eq!(server.usage("alice").await, v1::AccountUsage::default());
+}
+
+#[tokio::test]
+async fn limits_that_are_not_given_are_the_policys() {
+    let server = Server::open().await;
+    let policy = server
+        .policy(|policy| {
+            policy.new_accounts.as_mut().unwrap().limits = Some(v1::Limits {
+                concurrent_calls: Some(3),
+                ..v1::Limits::default()
+            });
+        })
+        .await;
+    // Of a policy's limits, what is not given is the default.
+    let new = v1::Limits {
+        concurrent_calls: Some(3),
+        concurrent_calls_off_hours: Some(1),
+        daily_quota: Some(10),
+        daily_quota_off_hours: Some(2),
+    };
+    assert_eq!(policy.new_accounts.unwrap().limits, Some(new));
+    let given = v1::Limits {
+        daily_quota: Some(20),
+        daily_quota_off_hours: Some(0),
+        ..v1::Limits::default()
+    };
+    let alice = server
+        .account_with("alice", |account| account.limits = Some(given))
+        .await;
+    assert_eq!(
+        alice.limits,
+        Some(v1::Limits {
+            daily_quota: Some(20),
+            daily_quota_off_hours: Some(0),
+            ..new
+        })
+    );
+    let bob = server
+        .account_with("bob", |account| account.limits = None)
+        .await;
+    assert_eq!(bob.limits, Some(new));
 }
 
 #[tokio::test]

@@ -160,8 +160,8 @@ async fn r10_r08_are_too_many_calls_at_once() {
     server
         .account_with("alice", |account| {
             account.limits = Some(v1::Limits {
-                concurrent_calls: 2,
-                concurrent_calls_off_hours: 1,
+                concurrent_calls: Some(2),
+                concurrent_calls_off_hours: Some(1),
                 ..limits(0, 1_000)
             });
         })
@@ -209,10 +209,9 @@ async fn quota(off_hours: bool, denial: &str, challenge: &str, purpose: Purpose,
     server
         .account_with("alice", |account| {
             account.limits = Some(v1::Limits {
-                concurrent_calls: 100,
-                concurrent_calls_off_hours: 100,
-                daily_quota: now.0,
-                daily_quota_off_hours: now.1,
+                daily_quota: Some(now.0),
+                daily_quota_off_hours: Some(now.1),
+                ..limits(100, 0)
             });
         })
         .await;
@@ -284,10 +283,10 @@ async fn v01_r20_are_the_unknown_account() {
     assert_eq!(
         account.limits,
         Some(v1::Limits {
-            concurrent_calls: 2,
-            concurrent_calls_off_hours: 1,
-            daily_quota: 10,
-            daily_quota_off_hours: 2,
+            concurrent_calls: Some(2),
+            concurrent_calls_off_hours: Some(1),
+            daily_quota: Some(10),
+            daily_quota_off_hours: Some(2),
         })
     );
     assert_eq!(account.destination_countries, ["US"]);

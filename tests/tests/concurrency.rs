@@ -316,7 +316,7 @@ async fn a_captcha_passes_once_however_often_it_is_typed_at_once() {
         .filter(|completed| completed.as_ref().is_ok_and(|completed| completed.passed))
         .count();
     assert_eq!(passed, 1);
-    assert_eq!(server.get("alice").await.limits.unwrap().daily_quota, 2);
+    assert_eq!(server.get("alice").await.limits.unwrap().daily_quota(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -348,7 +348,7 @@ async fn several_captchas_of_one_challenge_raise_a_quota_once() {
     assert_eq!(
         (
             passed,
-            server.get("alice").await.limits.unwrap().daily_quota
+            server.get("alice").await.limits.unwrap().daily_quota()
         ),
         (1, 2)
     );

@@ -142,7 +142,7 @@ async fn a_quota_rises_by_the_step_up_to_the_maximum() {
         let decision = server.check(next()).await;
         assert_eq!(decision.code, "V04");
         let account = server.verify("alice", &decision).await.account.unwrap();
-        assert_eq!(account.limits.unwrap().daily_quota, quota);
+        assert_eq!(account.limits.unwrap().daily_quota(), quota);
         for _ in 0..allowed {
             assert_eq!(server.code(next()).await, "A00");
         }
@@ -156,7 +156,7 @@ async fn a_quota_rises_by_the_step_up_to_the_maximum() {
             .await
             .limits
             .unwrap()
-            .daily_quota_off_hours,
+            .daily_quota_off_hours(),
         1
     );
 }
@@ -205,10 +205,10 @@ async fn limits_that_a_caller_gives_are_bounded_and_taken_once() {
     assert_eq!(
         after,
         v1::Limits {
-            concurrent_calls: 3,
-            concurrent_calls_off_hours: 1,
-            daily_quota: 99,
-            daily_quota_off_hours: 2,
+            concurrent_calls: Some(3),
+            concurrent_calls_off_hours: Some(1),
+            daily_quota: Some(99),
+            daily_quota_off_hours: Some(2),
         }
     );
     assert_eq!(

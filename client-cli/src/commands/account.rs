@@ -98,38 +98,17 @@ pub async fn create(args: CreateArgs, session: &mut Session<'_>) -> Result<Exit,
         ));
     }
     let doing = format!("cannot create {who}");
-    let mut change = properties.changes(&who, &Account::default())?;
-    // Limits travel together, and those that are missing would be 0: with only some given, the account is created with
-    // the policy's and those are set after.
-    let some_limits: Vec<String> = change
-        .paths
-        .extract_if(.., |path| path.starts_with("limits."))
-        .collect();
-    let limits = change.account.limits.take();
-    if some_limits.len() == LIMITS {
-        change.account.limits = limits;
-    }
+    let Changes { account, .. } = properties.changes(&who, &Account::default())?;
     let request = CreateAccountRequest {
-        account: Some(change.account),
+        account: Some(account),
     };
-    let mut account = session
+    let account = session
         .client
         .create_account(request)
         .await
         .doing(doing)?
         .account
         .unwrap_or_default();
-    if !some_limits.is_empty() && some_limits.len() < LIMITS {
-        let account_with = Account {
-            limits,
-            etag: account.etag.clone(),
-            ..named(&who)
-        };
-        let doing = format!("{who} was created with the policy's limits, which cannot be changed");
-        account = update(account_with, some_limits, session)
-            .await
-            .doing(doing)?;
-    }
     session.console.say(&format!("created {who}"));
     one(&account, &facts(&account), session.console)
 }
@@ -280,9 +259,6 @@ async fn update(
         .unwrap_or_default())
 }
 
-/// How many fields [`Limits`] has.
-const LIMITS: usize = 4;
-
 /// An account that says no more than which it is.
 pub(super) fn named(who: &Who) -> Account {
     let AccountKey { username, domain } = who.key();
@@ -341,15 +317,17 @@ fn facts(account: &Account) -> Facts {
             "concurrent calls",
             format!(
                 "{}, off hours {}; now {}",
-                limits.concurrent_calls, limits.concurrent_calls_off_hours, usage.concurrent_calls
+                limits.concurrent_calls(),
+                limits.concurrent_calls_off_hours(),
+                usage.concurrent_calls
             ),
         )
         .add(
             "daily quota",
             format!(
                 "{}, off hours {}; today {} and {}",
-                count(limits.daily_quota.into()),
-                count(limits.daily_quota_off_hours.into()),
+                count(limits.daily_quota().into()),
+                count(limits.daily_quota_off_hours().into()),
                 count(usage.calls_today.into()),
                 count(usage.calls_today_off_hours.into())
             ),

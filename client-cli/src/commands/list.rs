@@ -35,11 +35,11 @@ const COLUMNS: [Column<Account>; 8] = [
     }),
     Column::number("CALLS", |account| {
         limits(account, |of| {
-            (of.concurrent_calls, of.concurrent_calls_off_hours)
+            (of.concurrent_calls(), of.concurrent_calls_off_hours())
         })
     }),
     Column::number("QUOTA", |account| {
-        limits(account, |of| (of.daily_quota, of.daily_quota_off_hours))
+        limits(account, |of| (of.daily_quota(), of.daily_quota_off_hours()))
     }),
     Column::text("SOURCES", |account| {
         account.source_countries.join(",").into()

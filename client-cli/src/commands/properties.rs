@@ -90,13 +90,14 @@ impl Properties {
                 .map(|countries| countries.apply(present))
                 .unwrap_or_default()
         };
+        let limits = Limits {
+            concurrent_calls: self.concurrent_calls,
+            concurrent_calls_off_hours: self.concurrent_calls_off,
+            daily_quota: self.quota,
+            daily_quota_off_hours: self.quota_off,
+        };
         let account = Account {
-            limits: Some(Limits {
-                concurrent_calls: self.concurrent_calls.unwrap_or(0),
-                concurrent_calls_off_hours: self.concurrent_calls_off.unwrap_or(0),
-                daily_quota: self.quota.unwrap_or(0),
-                daily_quota_off_hours: self.quota_off.unwrap_or(0),
-            }),
+            limits: (limits != Limits::default()).then_some(limits),
             source_countries: countries(&self.source_countries, &present.source_countries),
             destination_countries: countries(
                 &self.destination_countries,

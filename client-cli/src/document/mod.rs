@@ -217,16 +217,12 @@ mod tests {
     }
 
     fn limits() -> impl Strategy<Value = Option<Limits>> {
-        option::of(
-            (any::<u32>(), any::<u32>(), any::<u32>(), any::<u32>()).prop_map(|(a, b, c, d)| {
-                Limits {
-                    concurrent_calls: a,
-                    concurrent_calls_off_hours: b,
-                    daily_quota: c,
-                    daily_quota_off_hours: d,
-                }
-            }),
-        )
+        option::of(any::<[Option<u32>; 4]>().prop_map(|[a, b, c, d]| Limits {
+            concurrent_calls: a,
+            concurrent_calls_off_hours: b,
+            daily_quota: c,
+            daily_quota_off_hours: d,
+        }))
     }
 
     prop_compose! {

@@ -25,9 +25,10 @@ pub fn state() -> State {
     bob.blocked = true;
     bob.block_reason = "hijacked \u{1b}[2J phone".to_owned();
     bob.limits = Some(Limits {
-        concurrent_calls: 30,
-        daily_quota: 2500,
-        ..Default::default()
+        concurrent_calls: Some(30),
+        concurrent_calls_off_hours: Some(0),
+        daily_quota: Some(2500),
+        daily_quota_off_hours: Some(0),
     });
     bob.usage = Some(AccountUsage {
         failed_verifications: 3,
@@ -70,10 +71,10 @@ pub fn account(username: &str, domain: &str) -> Account {
         username: username.to_owned(),
         domain: domain.to_owned(),
         limits: Some(Limits {
-            concurrent_calls: 2,
-            concurrent_calls_off_hours: 0,
-            daily_quota: 10,
-            daily_quota_off_hours: 2,
+            concurrent_calls: Some(2),
+            concurrent_calls_off_hours: Some(0),
+            daily_quota: Some(10),
+            daily_quota_off_hours: Some(2),
         }),
         source_countries: vec!["US".to_owned()],
         destination_countries: vec!["US".to_owned()],

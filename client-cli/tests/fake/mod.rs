@@ -346,7 +346,14 @@ impl AdminService for Fake {
         state.asked.push((account.clone(), Vec::new()));
         let mut created = data::account(&account.username, &account.domain);
         created.etag = state.etag();
-        created.limits = account.limits.or(created.limits);
+        let limits = created.limits.get_or_insert_default();
+        let given = account.limits.unwrap_or_default();
+        limits.concurrent_calls = given.concurrent_calls.or(limits.concurrent_calls);
+        limits.concurrent_calls_off_hours = given
+            .concurrent_calls_off_hours
+            .or(limits.concurrent_calls_off_hours);
+        limits.daily_quota = given.daily_quota.or(limits.daily_quota);
+        limits.daily_quota_off_hours = given.daily_quota_off_hours.or(limits.daily_quota_off_hours);
         created.has_pin = !account.pin.is_empty();
         if !account.source_countries.is_empty() {
             created.source_countries = account.source_countries;
@@ -385,7 +392,7 @@ impl AdminService for Fake {
             return Err(Status::aborted("the account changed meanwhile"));
         }
         let limits = account.limits.unwrap_or_default();
-        if limits.daily_quota > 100_000 {
+        if limits.daily_quota() > 100_000 {
             return Err(violation("account.limits.daily_quota", "at most 100000"));
         }
         let kept = present.limits.get_or_insert_default();

@@ -64,10 +64,10 @@ pub(crate) fn record(record: AccountRecord) -> v1::Account {
 
 pub(crate) fn limits(limits: &tfps_engine::account::Limits) -> v1::Limits {
     v1::Limits {
-        concurrent_calls: limits.concurrent_calls,
-        concurrent_calls_off_hours: limits.concurrent_calls_off_hours,
-        daily_quota: limits.daily_quota,
-        daily_quota_off_hours: limits.daily_quota_off_hours,
+        concurrent_calls: Some(limits.concurrent_calls),
+        concurrent_calls_off_hours: Some(limits.concurrent_calls_off_hours),
+        daily_quota: Some(limits.daily_quota),
+        daily_quota_off_hours: Some(limits.daily_quota_off_hours),
     }
 }
 
@@ -84,12 +84,12 @@ fn grant(grant: &Grant) -> v1::Grant {
 
 /// What a new account is to have: what is set.
 pub(crate) fn created(account: v1::Account) -> Result<AccountChange, Status> {
-    let limits = account.limits;
+    let limits = account.limits.unwrap_or_default();
     Ok(AccountChange {
-        concurrent_calls: limits.map(|limits| limits.concurrent_calls),
-        concurrent_calls_off_hours: limits.map(|limits| limits.concurrent_calls_off_hours),
-        daily_quota: limits.map(|limits| limits.daily_quota),
-        daily_quota_off_hours: limits.map(|limits| limits.daily_quota_off_hours),
+        concurrent_calls: limits.concurrent_calls,
+        concurrent_calls_off_hours: limits.concurrent_calls_off_hours,
+        daily_quota: limits.daily_quota,
+        daily_quota_off_hours: limits.daily_quota_off_hours,
         source_countries: some_countries("account.source_countries", &account.source_countries)?,
         destination_countries: some_countries(
             "account.destination_countries",
@@ -118,18 +118,21 @@ pub(crate) fn updated(
     for path in &paths {
         match path.as_str() {
             "limits" => {
-                change.concurrent_calls = Some(limits.concurrent_calls);
-                change.concurrent_calls_off_hours = Some(limits.concurrent_calls_off_hours);
-                change.daily_quota = Some(limits.daily_quota);
-                change.daily_quota_off_hours = Some(limits.daily_quota_off_hours);
+                change.concurrent_calls = limits.concurrent_calls;
+                change.concurrent_calls_off_hours = limits.concurrent_calls_off_hours;
+                change.daily_quota = limits.daily_quota;
+                change.daily_quota_off_hours = limits.daily_quota_off_hours;
             }
-            "limits.concurrent_calls" => change.concurrent_calls = Some(limits.concurrent_calls),
+            "limits.concurrent_calls" => {
+                change.concurrent_calls = Some(named(path, limits.concurrent_calls)?);
+            }
             "limits.concurrent_calls_off_hours" => {
-                change.concurrent_calls_off_hours = Some(limits.concurrent_calls_off_hours);
+                change.concurrent_calls_off_hours =
+                    Some(named(path, limits.concurrent_calls_off_hours)?);
             }
-            "limits.daily_quota" => change.daily_quota = Some(limits.daily_quota),
+            "limits.daily_quota" => change.daily_quota = Some(named(path, limits.daily_quota)?),
             "limits.daily_quota_off_hours" => {
-                change.daily_quota_off_hours = Some(limits.daily_quota_off_hours);
+                change.daily_quota_off_hours = Some(named(path, limits.daily_quota_off_hours)?);
             }
             "source_countries" => {
                 change.source_countries = Some(countries(
@@ -156,6 +159,16 @@ pub(crate) fn updated(
         }
     }
     Ok(change)
+}
+
+/// A limit that the mask names by itself.
+fn named(path: &str, limit: Option<u32>) -> Result<u32, Status> {
+    limit.ok_or_else(|| {
+        status::invalid(
+            format!("account.{path}"),
+            "must be given, as update_mask names it",
+        )
+    })
 }
 
 fn some_countries(field: &str, codes: &[String]) -> Result<Option<CountrySet>, Status> {

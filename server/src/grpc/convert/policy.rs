@@ -224,8 +224,8 @@ pub(crate) fn document(policy: v1::Policy) -> Result<(PolicyDocument, String, St
     }
     if let Some(new) = policy.new_accounts {
         let own = &mut document.new_accounts;
-        own.limits = new.limits.map_or(own.limits, read_limits);
-        own.maximum = new.maximum.map_or(own.maximum, read_limits);
+        read_limits(&mut own.limits, new.limits.unwrap_or_default());
+        read_limits(&mut own.maximum, new.maximum.unwrap_or_default());
         own.source_countries = new.source_countries;
         own.destination_countries = new.destination_countries;
     }
@@ -332,12 +332,17 @@ fn read_verification(
     Ok(())
 }
 
-fn read_limits(limits: v1::Limits) -> Limits {
-    Limits {
-        concurrent_calls: limits.concurrent_calls,
-        concurrent_calls_off_hours: limits.concurrent_calls_off_hours,
-        daily_quota: limits.daily_quota,
-        daily_quota_off_hours: limits.daily_quota_off_hours,
+fn read_limits(own: &mut Limits, limits: v1::Limits) {
+    for (own, limit) in [
+        (&mut own.concurrent_calls, limits.concurrent_calls),
+        (
+            &mut own.concurrent_calls_off_hours,
+            limits.concurrent_calls_off_hours,
+        ),
+        (&mut own.daily_quota, limits.daily_quota),
+        (&mut own.daily_quota_off_hours, limits.daily_quota_off_hours),
+    ] {
+        *own = limit.unwrap_or(*own);
     }
 }
 
