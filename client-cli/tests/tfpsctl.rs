@@ -536,7 +536,9 @@ async fn a_challenge_is_gone_through_by_hand() {
         .await
         .run("verify alice example.com --challenge c-1")
         .await
-        .run("verify alice example.com --challenge gone")
+        .run("verify alice example.com --challenge none")
+        .await
+        .run("verify alice example.com --challenge over")
         .await
         .run("verify alice example.com")
         .await;

@@ -47,13 +47,31 @@ pub struct Verifier {
 /// Why a verification can't go on.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
-    /// No challenge waits.
-    #[error("no challenge waits for {account}{hint}")]
+    /// No challenge of the purpose waits.
+    #[error(
+        "no challenge about {purpose} waits for {account}: Check issues one, and it waits only for a while"
+    )]
     NoChallenge {
         /// The account.
         account: AccountId,
-        /// What to do.
-        hint: &'static str,
+        /// What was asked for.
+        purpose: String,
+    },
+    /// The challenge waits no longer.
+    #[error(
+        "the challenge {0} was passed or has expired: the next call that Check challenges has another"
+    )]
+    ChallengeOver(String),
+    /// Check issued no such challenge.
+    #[error(
+        "there is no challenge {id} of {account}: send the id of the challenge that Check answered with, or none and \
+         the purpose"
+    )]
+    UnknownChallenge {
+        /// The account.
+        account: AccountId,
+        /// The id that was sent.
+        id: String,
     },
     /// The challenge is for something else.
     #[error("the challenge was issued for {issued}, not for {asked}")]
@@ -159,7 +177,7 @@ impl Verifier {
     ) -> Result<Opened, VerifyError> {
         caller.require_account(account)?;
         let at = self.clock.now();
-        let pending = self.pending(account, challenge_id, purpose, at)?;
+        let pending = self.pending(account, challenge_id, purpose, at).await?;
         let policy = self.policy(account);
         let limits = &policy.document.verification;
         let failures = self.require_unlocked(account, &policy, at)?;
@@ -400,31 +418,47 @@ impl Verifier {
         }
     }
 
-    fn pending(
+    /// The challenge that is asked for, which waits.
+    async fn pending(
         &self,
         account: &AccountId,
-        challenge_id: &str,
+        id: &str,
         purpose: Option<&str>,
         at: Timestamp,
     ) -> Result<Pending, VerifyError> {
-        let found = if challenge_id.is_empty() {
-            purpose.and_then(|purpose| self.state.challenges.newest(account, purpose, at))
+        let challenges = &self.state.challenges;
+        let pending = if id.is_empty() {
+            let purpose = purpose.unwrap_or_default();
+            challenges
+                .newest(account, purpose, at)
+                .ok_or_else(|| VerifyError::NoChallenge {
+                    account: account.clone(),
+                    purpose: purpose.to_owned(),
+                })?
         } else {
-            self.state
-                .challenges
-                .get(challenge_id, at)
-                .filter(|pending| pending.account == *account)
+            match challenges.get(id, at) {
+                Some(pending) if pending.account == *account => pending,
+                _ => return Err(self.not_pending(account, id).await),
+            }
         };
-        let pending = found.ok_or_else(|| VerifyError::NoChallenge {
-            account: account.clone(),
-            hint: ": Check issues one, and it waits only for a while",
-        })?;
         match purpose {
             Some(asked) if asked != pending.purpose.as_str() => Err(VerifyError::OtherChallenge {
                 issued: pending.purpose.as_str(),
                 asked: asked.to_owned(),
             }),
             _ => Ok(pending),
+        }
+    }
+
+    /// Why a challenge does not wait. Of another account's it is not told that there is one.
+    async fn not_pending(&self, account: &AccountId, id: &str) -> VerifyError {
+        match self.store.challenge_was_issued(account, id).await {
+            Ok(true) => VerifyError::ChallengeOver(id.to_owned()),
+            Ok(false) => VerifyError::UnknownChallenge {
+                account: account.clone(),
+                id: id.to_owned(),
+            },
+            Err(error) => VerifyError::Store(error),
         }
     }
 

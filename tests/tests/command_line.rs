@@ -242,6 +242,12 @@ async fn a_challenge_is_gone_through_by_hand() {
     assert!(said.out.contains("not passed"), "{said:?}");
     let said = shell.run("verify alice example.com --purpose quota --digits 0000");
     assert_eq!(said.code, 8, "{said:?}");
+    let said = shell.run("verify alice example.com --challenge 4711 --digits 0000");
+    assert_eq!(said.code, 5, "{said:?}");
+    assert!(
+        said.err.contains("there is no challenge 4711") && said.err.contains("--purpose"),
+        "{said:?}"
+    );
     assert_eq!(server.usage("alice").await.failed_verifications, 1);
     assert_eq!(server.code(call("alice", LONDON)).await, "V03");
 }

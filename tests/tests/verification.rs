@@ -79,7 +79,7 @@ async fn a_captcha_serves_once() {
     // The challenge went with it.
     assert_eq!(
         reason(server.start_verification("alice", &challenge).await),
-        precondition("NO_CHALLENGE")
+        precondition("CHALLENGE_OVER")
     );
 }
 
@@ -232,8 +232,12 @@ async fn one_captcha_is_guessed_once_however_many_guess_at_once() {
 }
 
 #[tokio::test]
-async fn a_captcha_expires() {
-    let server = with_verification(|verification| verification.captcha_seconds = 10).await;
+async fn a_captcha_and_a_challenge_expire() {
+    let server = with_verification(|verification| {
+        verification.captcha_seconds = 10;
+        verification.challenge_seconds = 10;
+    })
+    .await;
     server.account("alice").await;
     let (_, challenge) = challenged(&server, "alice", LONDON).await;
     let opened = server
@@ -249,6 +253,10 @@ async fn a_captcha_expires() {
                 .await
         ),
         precondition("VERIFICATION_OVER")
+    );
+    assert_eq!(
+        reason(server.start_verification("alice", &challenge).await),
+        precondition("CHALLENGE_OVER")
     );
     assert_eq!(server.code(call("alice", LONDON)).await, "V03");
     assert_eq!(server.usage("alice").await.failed_verifications, 0);
@@ -325,15 +333,15 @@ async fn nothing_is_verified_without_a_challenge_of_that_account_and_purpose() {
         purpose: Purpose::DestinationCountry.into(),
         ..v1::Challenge::default()
     };
-    let no_one = precondition("NO_CHALLENGE");
     assert_eq!(
         reason(server.start_verification("alice", &no_challenge).await),
-        no_one
+        precondition("NO_CHALLENGE")
     );
+    let none = (Code::NotFound, "NOT_FOUND".to_owned());
     let (_, challenge) = challenged(&server, "alice", LONDON).await;
     assert_eq!(
         reason(server.start_verification("mallory", &challenge).await),
-        no_one
+        none
     );
     let invented = v1::Challenge {
         id: "0123456789abcdef0123456789abcdef".to_owned(),
@@ -341,7 +349,7 @@ async fn nothing_is_verified_without_a_challenge_of_that_account_and_purpose() {
     };
     assert_eq!(
         reason(server.start_verification("alice", &invented).await),
-        no_one
+        none
     );
     let as_quota = v1::Challenge {
         purpose: Purpose::Quota.into(),

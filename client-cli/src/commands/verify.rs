@@ -1,9 +1,12 @@
 //! `verify`
 
 use clap::{ArgGroup, Args};
-use tfps_client::v1::{
-    CompleteVerificationRequest, CompleteVerificationResponse, Purpose, StartVerificationRequest,
-    StartVerificationResponse, VerificationMethod,
+use tfps_client::{
+    Error,
+    v1::{
+        CompleteVerificationRequest, CompleteVerificationResponse, Purpose,
+        StartVerificationRequest, StartVerificationResponse, VerificationMethod,
+    },
 };
 
 use super::{account::Who, one};
@@ -53,13 +56,11 @@ pub async fn run(args: VerifyArgs, session: &mut Session<'_>) -> Result<Exit, Fa
         purpose: purpose.map_or(0, Into::into),
     };
     let doing = format!("cannot verify {who}");
-    let started = session.client.start_verification(request).await.doing(&doing).map_err(|failure| {
-        if failure.exit == Exit::NotFound {
-            failure.hint("a challenge comes from `tfpsctl check` (not a dry run), and waits only for a while")
-        } else {
-            failure
-        }
-    })?;
+    let started = session
+        .client
+        .start_verification(request)
+        .await
+        .map_err(|error| suggest_check(Failure::call(&doing, &error), &error))?;
     session.console.say(&told(&started));
     let digits = match digits {
         Some(digits) => digits,
@@ -80,6 +81,20 @@ pub async fn run(args: VerifyArgs, session: &mut Session<'_>) -> Result<Exit, Fa
     } else {
         Exit::Failed
     })
+}
+
+/// Where a challenge that waits comes from.
+fn suggest_check(failure: Failure, error: &Error) -> Failure {
+    let reason = error.rejection().map(|rejection| rejection.reason.as_str());
+    match (failure.exit, reason) {
+        (Exit::NotFound, _) => failure.hint(
+            "give --challenge the id that `tfpsctl check` told, or leave it out and give --purpose: the newest is taken",
+        ),
+        (_, Some("NO_CHALLENGE" | "CHALLENGE_OVER")) => {
+            failure.hint("`tfpsctl check` (not a dry run) of a call that is challenged issues another")
+        }
+        _ => failure,
+    }
 }
 
 /// What the challenge is about.

@@ -1,7 +1,7 @@
 //! A server of the API with a handful of made-up data, in the tests' own process.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     net::SocketAddr,
     pin::Pin,
     sync::{
@@ -242,8 +242,18 @@ impl VerifyService for Fake {
     ) -> Answer<StartVerificationResponse> {
         let request = request.into_inner();
         let pin = request.purpose() == Purpose::Quota;
-        if request.challenge_id == "gone" {
-            return Err(Status::not_found("no challenge is pending"));
+        match request.challenge_id.as_str() {
+            "none" => return Err(Status::not_found("there is no challenge none")),
+            "over" => {
+                let details =
+                    ErrorDetails::with_error_info("CHALLENGE_OVER", "tfps.v1", HashMap::new());
+                return Err(Status::with_error_details(
+                    Code::FailedPrecondition,
+                    "the challenge over was passed or has expired",
+                    details,
+                ));
+            }
+            _ => {}
         }
         Ok(Response::new(StartVerificationResponse {
             verification_id: "v1".to_owned(),

@@ -165,6 +165,9 @@ impl From<VerifyError> for Status {
             VerifyError::NoChallenge { .. } => {
                 plain(Code::FailedPrecondition, "NO_CHALLENGE", &error)
             }
+            VerifyError::ChallengeOver(_) => {
+                plain(Code::FailedPrecondition, "CHALLENGE_OVER", &error)
+            }
             VerifyError::OtherChallenge { .. } => {
                 plain(Code::FailedPrecondition, "OTHER_CHALLENGE", &error)
             }
@@ -175,7 +178,9 @@ impl From<VerifyError> for Status {
                 plain(Code::FailedPrecondition, "NO_VERIFICATION", &error)
             }
             VerifyError::Over(_) => plain(Code::FailedPrecondition, "VERIFICATION_OVER", &error),
-            VerifyError::Unknown(_) => plain(Code::NotFound, "NOT_FOUND", &error),
+            VerifyError::UnknownChallenge { .. } | VerifyError::Unknown(_) => {
+                plain(Code::NotFound, "NOT_FOUND", &error)
+            }
             VerifyError::Refused(refusal) => refusal.into(),
             VerifyError::Store(error) => error.into(),
             VerifyError::Hash(_) => plain(Code::Unavailable, "HASHING", &error),

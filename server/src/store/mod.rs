@@ -375,6 +375,9 @@ pub trait Store: Send + Sync + 'static {
     /// Deletes a token.
     async fn delete_token(&self, id: &str) -> Result<(), StoreError>;
 
+    /// Whether an account's challenge was issued, as far as decisions have been shipped and verifications opened.
+    async fn challenge_was_issued(&self, account: &AccountId, id: &str)
+    -> Result<bool, StoreError>;
     /// Opens a verification, unless the challenge was passed or opened `max_opens` times
     /// ([`StoreError::Conflict`]).
     async fn open_verification(

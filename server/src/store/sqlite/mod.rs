@@ -220,6 +220,14 @@ impl Store for SqliteStore {
         Ok(transaction.commit().await?)
     }
 
+    async fn challenge_was_issued(
+        &self,
+        account: &AccountId,
+        id: &str,
+    ) -> Result<bool, StoreError> {
+        verifications::challenge_was_issued(&self.readers, account, id).await
+    }
+
     async fn open_verification(
         &self,
         record: &VerificationRecord,

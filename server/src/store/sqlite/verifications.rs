@@ -7,6 +7,23 @@ use tfps_engine::{call::AccountId, number::Country, usage::GrantKind};
 use super::{GrantRecord, Passed, StoreError, VerificationRecord, accounts, corrupt, timestamp};
 use crate::store::VerificationStatus;
 
+pub(super) async fn challenge_was_issued(
+    pool: &SqlitePool,
+    account: &AccountId,
+    id: &str,
+) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM verifications WHERE challenge_id = ?1 AND domain = ?2 AND username = ?3) \
+         OR EXISTS (SELECT 1 FROM decisions WHERE challenge_id = ?1 AND challenge_id <> '' AND domain = ?2 \
+         AND username = ?3)",
+    )
+    .bind(id)
+    .bind(account.domain())
+    .bind(account.username())
+    .fetch_one(pool)
+    .await?)
+}
+
 pub(super) async fn open(
     connection: &mut SqliteConnection,
     record: &VerificationRecord,
