@@ -222,7 +222,7 @@ async fn lists_are_imported() {
     shell.file("wrong.txt", "192.0.2.1\n192.0.2.256\n");
     let said = shell.run("entries import --kind ip --action block wrong.txt");
     assert_eq!(said.code, 2, "{said:?}");
-    assert!(said.err.contains("line 2"), "{said:?}");
+    assert!(said.err.contains("lines[2]"), "{said:?}");
     assert_eq!(shell.run("entries add number 2526 --action block").code, 0);
     assert_eq!(shell.run("entries remove number 2526 --yes").code, 0);
 }

@@ -223,8 +223,18 @@ async fn a_large_list_is_imported_and_replaced_whole() {
             .chain(["198.18.0.256".to_owned(), "x".to_owned()])
     };
     let error = import(&server, header.clone(), wrong()).await.unwrap_err();
-    assert_eq!(error.code(), Code::InvalidArgument);
-    assert!(error.to_string().contains("line 101"), "{error}");
+    let rejection = error.rejection().expect("the server's own words");
+    assert_eq!(rejection.code, Code::InvalidArgument);
+    let named: Vec<_> = rejection
+        .violations
+        .iter()
+        .map(|violation| violation.field.as_str())
+        .collect();
+    assert_eq!(named, ["lines[101]", "lines[102]"]);
+    assert!(
+        error.to_string().contains("2 of the lines are wrong"),
+        "{error}"
+    );
     assert_eq!(entries(&server, of_feed.clone()).await.len(), 10_001);
     let skipping = v1::ImportHeader {
         skip_invalid: true,

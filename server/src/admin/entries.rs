@@ -28,6 +28,8 @@ const MAX_PUT: usize = 10_000;
 const MAX_IMPORT: usize = 5_000_000;
 /// Rejected lines that are told one by one.
 const TOLD: usize = 100;
+/// Lines that the refusal of an import names: an error travels in headers, which are bounded.
+const REFUSED_FOR: usize = 5;
 /// The longest reason, in bytes.
 const MAX_REASON: usize = 256;
 /// The longest source, in bytes.
@@ -132,6 +134,11 @@ pub struct RejectedLine {
     pub why: String,
 }
 
+/// A line of an import, as errors name it.
+pub fn line_field(number: u64) -> String {
+    format!("lines[{number}]")
+}
+
 /// What an import came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Imported {
@@ -222,7 +229,10 @@ impl Import {
         match parsed {
             Ok(value) => {
                 if self.entries.len() >= MAX_IMPORT {
-                    return Err(AdminError::field("lines", format!("are over {MAX_IMPORT}")));
+                    let field = line_field(number);
+                    let problem =
+                        format!("is one more than the {MAX_IMPORT} that one list can have");
+                    return Err(AdminError::field(field, problem));
                 }
                 let reason = printable(reason);
                 let reason = match self.reasons.get(&*reason) {
@@ -392,25 +402,11 @@ impl Admin {
             ..
         } = import;
         if imported.rejected_count > 0 && !skip_invalid {
-            let told: Vec<String> = imported
-                .rejected
-                .iter()
-                .take(5)
-                .map(|line| format!("line {}: {}", line.line, line.why))
-                .collect();
-            return Err(AdminError::field(
-                "lines",
-                format!(
-                    "{} are wrong, and nothing was imported: {}{}",
-                    imported.rejected_count,
-                    told.join("; "),
-                    if imported.rejected_count > 5 {
-                        "; …"
-                    } else {
-                        ""
-                    }
-                ),
-            ));
+            imported.rejected.truncate(REFUSED_FOR);
+            return Err(AdminError::Lines {
+                count: imported.rejected_count,
+                first: imported.rejected,
+            });
         }
         let mut changes = Vec::with_capacity(entries.len());
         if replace {

@@ -9,7 +9,7 @@ mod tokens;
 
 pub use accounts::{AccountChange, AccountView};
 pub use decisions::{DecisionPage, Overview};
-pub use entries::{EntryLine, Import, Imported, ListKeeper, RejectedLine};
+pub use entries::{EntryLine, Import, Imported, ListKeeper, RejectedLine, line_field};
 pub use policies::{PolicyView, read as read_policy, write as write_policy};
 pub use tokens::NewToken;
 
@@ -64,6 +64,14 @@ pub enum AdminError {
         /// What is wrong and what would be right.
         problem: String,
     },
+    /// Lines of an import are wrong, and nothing was imported.
+    #[error("{count} of the lines are wrong, and nothing was imported: {}", told(first, *count))]
+    Lines {
+        /// How many.
+        count: u64,
+        /// The first of them.
+        first: Vec<RejectedLine>,
+    },
     /// No such thing.
     #[error("there is no {0}")]
     NotFound(String),
@@ -114,6 +122,17 @@ impl AdminError {
             error => error,
         }
     }
+}
+
+fn told(first: &[RejectedLine], count: u64) -> String {
+    let mut lines: Vec<String> = first
+        .iter()
+        .map(|line| format!("{}: {}", line_field(line.line), line.why))
+        .collect();
+    if count > lines.len() as u64 {
+        lines.push("…".to_owned());
+    }
+    lines.join("; ")
 }
 
 /// The page that is asked for.

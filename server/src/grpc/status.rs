@@ -3,10 +3,14 @@
 use std::{collections::HashMap, time::Duration};
 
 use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, StatusExt};
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
 use crate::{
-    admin::AdminError, auth::Refusal, check::CheckError, learn::LearnError, store::StoreError,
+    admin::{AdminError, RejectedLine, line_field},
+    auth::Refusal,
+    check::CheckError,
+    learn::LearnError,
+    store::StoreError,
     verify::VerifyError,
 };
 
@@ -16,15 +20,28 @@ const DOMAIN: &str = "tfps.v1";
 pub(super) fn invalid(field: impl Into<String>, problem: impl std::fmt::Display) -> Status {
     let (field, problem) = (field.into(), shortened(&problem.to_string()));
     let mut details = info("INVALID_FIELD", [("field", field.clone())]);
-    details.set_bad_request(vec![tonic_types::FieldViolation::new(
-        field.clone(),
-        problem.clone(),
-    )]);
+    details.set_bad_request(vec![FieldViolation::new(field.clone(), problem.clone())]);
     Status::with_error_details(
         Code::InvalidArgument,
         format!("{field}: {problem}"),
         details,
     )
+}
+
+/// Lines of an import are wrong: INVALID_ARGUMENT that names each of them.
+fn invalid_lines(lines: &[RejectedLine], message: &AdminError) -> Status {
+    let violations: Vec<_> = lines
+        .iter()
+        .map(|line| FieldViolation::new(line_field(line.line), shortened(&line.why)))
+        .collect();
+    let first = violations
+        .first()
+        .map(|violation| violation.field.clone())
+        .unwrap_or_default();
+    let mut details = info("INVALID_FIELD", [("field", first)]);
+    details.set_bad_request(violations);
+    let message = shortened(&message.to_string());
+    Status::with_error_details(Code::InvalidArgument, message, details)
 }
 
 /// An error travels in headers, which are bounded: of what it quotes, a beginning is enough.
@@ -136,6 +153,7 @@ impl From<AdminError> for Status {
     fn from(error: AdminError) -> Self {
         match error {
             AdminError::Field { field, problem } => invalid(field, problem),
+            AdminError::Lines { ref first, .. } => invalid_lines(first, &error),
             AdminError::NotFound(_) => plain(Code::NotFound, "NOT_FOUND", &error),
             AdminError::AlreadyExists(_) => plain(Code::AlreadyExists, "ALREADY_EXISTS", &error),
             AdminError::Changed(_) => plain(Code::Aborted, "CHANGED_MEANWHILE", &error),
