@@ -14,6 +14,7 @@ use crate::{
     arguments::Global,
     failure::{Exit, Failure},
     output::{Tone, paint, visible},
+    terminal::Unseen,
 };
 
 /// How data is written.
@@ -179,28 +180,45 @@ impl Console {
     ///
     /// When there is none.
     pub async fn ask(&mut self, question: &str) -> Result<String, Failure> {
-        self.flush()?;
-        let mut err = io::stderr();
-        // Who closed standard error is not told, but can answer.
-        let _ = write!(err, "{} ", visible(question)).and_then(|()| err.flush());
-        let (sender, answered) = oneshot::channel();
-        thread::spawn(move || {
-            let mut answer = String::new();
-            let read = io::stdin().lock().read_line(&mut answer);
-            let _ = sender.send(read.map(|length| (length > 0).then_some(answer)));
-        });
-        let answer = answered.await;
+        self.prompt(question)?;
+        let answer = answer().await;
         if !io::stdin().is_terminal() {
             // Nobody typed the line end that ends the question's line.
             let _ = writeln!(io::stderr());
         }
-        match answer {
-            Ok(Ok(Some(answer))) => Ok(answer.trim().to_owned()),
-            Ok(Err(error)) => Err(Failure::usage(format!(
-                "cannot read the answer from standard input: {error}"
-            ))),
-            Ok(Ok(None)) | Err(_) => Err(Failure::usage("standard input ended before the answer")),
-        }
+        answer
+    }
+
+    /// The same for what nobody else is to see: a terminal does not show it.
+    ///
+    /// # Errors
+    ///
+    /// When there is none.
+    pub async fn ask_unseen(&mut self, question: &str) -> Result<String, Failure> {
+        // Before the question: who answers quickly is not seen either.
+        let unseen = Unseen::begin();
+        let answer = tokio::select! {
+            biased;
+            // Listened to before the question is asked: the terminal must show again what is typed when this process ends.
+            _ = tokio::signal::ctrl_c() => {
+                Err(Failure::new(Exit::Failed, "interrupted before the answer"))
+            }
+            answer = async {
+                self.prompt(question)?;
+                answer().await
+            } => answer,
+        };
+        drop(unseen);
+        let _ = writeln!(io::stderr());
+        answer
+    }
+
+    fn prompt(&mut self, question: &str) -> Result<(), Failure> {
+        self.flush()?;
+        let mut err = io::stderr();
+        // Who closed standard error is not told, but can answer.
+        let _ = write!(err, "{} ", visible(question)).and_then(|()| err.flush());
+        Ok(())
     }
 
     /// A progress bar on standard error, shown where that is a terminal. `total`: `None` where it is not known.
@@ -231,6 +249,22 @@ impl Console {
         // Data that was written before comes before. Who closed standard error does not want to know.
         let _ = self.out.flush();
         let _ = writeln!(io::stderr(), "{text}");
+    }
+}
+
+async fn answer() -> Result<String, Failure> {
+    let (sender, answered) = oneshot::channel();
+    thread::spawn(move || {
+        let mut answer = String::new();
+        let read = io::stdin().lock().read_line(&mut answer);
+        let _ = sender.send(read.map(|length| (length > 0).then_some(answer)));
+    });
+    match answered.await {
+        Ok(Ok(Some(answer))) => Ok(answer.trim().to_owned()),
+        Ok(Err(error)) => Err(Failure::usage(format!(
+            "cannot read the answer from standard input: {error}"
+        ))),
+        Ok(Ok(None)) | Err(_) => Err(Failure::usage("standard input ended before the answer")),
     }
 }
 

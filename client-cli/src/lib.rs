@@ -21,6 +21,7 @@ pub mod failure;
 pub mod output;
 pub mod reflection;
 pub mod session;
+pub mod terminal;
 pub mod time;
 
 /// Does what the command line says; everything, errors included, is said when it returns.

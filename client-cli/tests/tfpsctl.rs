@@ -159,6 +159,10 @@ async fn an_account_lives_and_dies() {
         .await
         .run("set alice example.com --quota 50 --policy strict --email ops@example.com")
         .await
+        .run("set dave example.com --no-pin --output json")
+        .await
+        .run("set dave example.com --no-pin --pin-file pin")
+        .await
         .run("set alice example.com --quota 1000000")
         .await
         .run("set alice example.com --source-countries UK")

@@ -197,6 +197,18 @@ async fn accounts_and_policies_are_kept() {
     assert_eq!(shell.run("unblock alice example.com").code, 0);
     let said = shell.run("policy list");
     assert!(said.code == 0 && said.out.contains("default"), "{said:?}");
+    shell.file("pin", "4711\n");
+    let account = shell.json("set alice example.com --pin-file pin");
+    assert_eq!(account["has_pin"], true);
+    assert!(server.get("alice").await.has_pin);
+    let account = shell.json("set alice example.com --no-pin");
+    assert_eq!(account["has_pin"], false);
+    let limits = server.get("alice").await.limits.unwrap();
+    assert_eq!(
+        (limits.daily_quota, limits.daily_quota_off_hours),
+        (Some(50), Some(2)),
+        "the policy's, where none was given"
+    );
     let said = shell.run("set alice example.com --policy absent");
     assert_eq!(said.code, 2, "{said:?}");
     assert!(said.err.contains("policy"), "{said:?}");

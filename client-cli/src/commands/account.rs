@@ -63,6 +63,9 @@ pub struct SetArgs {
     who: Who,
     #[command(flatten)]
     properties: Properties,
+    /// Takes its PIN away; the policy's holds then, where it has one
+    #[arg(long, conflicts_with = "pin_file")]
+    no_pin: bool,
 }
 
 /// `block`
@@ -119,7 +122,11 @@ pub async fn create(args: CreateArgs, session: &mut Session<'_>) -> Result<Exit,
 ///
 /// When there is none, a value is wrong, or nothing is given.
 pub async fn set(args: SetArgs, session: &mut Session<'_>) -> Result<Exit, Failure> {
-    let SetArgs { who, properties } = args;
+    let SetArgs {
+        who,
+        properties,
+        no_pin,
+    } = args;
     let doing = format!("cannot change {who}");
     let mut attempts = 2;
     let account = loop {
@@ -129,7 +136,11 @@ pub async fn set(args: SetArgs, session: &mut Session<'_>) -> Result<Exit, Failu
         } else {
             Account::default()
         };
-        let Changes { account, paths } = properties.changes(&who, &present)?;
+        let Changes { account, mut paths } = properties.changes(&who, &present)?;
+        if no_pin {
+            // None is given with it, so that there is none.
+            paths.push("pin".to_owned());
+        }
         if paths.is_empty() {
             return Err(Failure::usage(format!("nothing to change about {who}"))
                 .hint("`tfpsctl set --help` shows what can be changed"));

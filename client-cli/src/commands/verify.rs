@@ -64,7 +64,15 @@ pub async fn run(args: VerifyArgs, session: &mut Session<'_>) -> Result<Exit, Fa
     session.console.say(&told(&started));
     let digits = match digits {
         Some(digits) => digits,
-        None => session.console.ask(&heard(&started)).await?,
+        None if started.method() == VerificationMethod::Captcha => {
+            session.console.ask(&heard(&started)).await?
+        }
+        None => {
+            session
+                .console
+                .ask_unseen("the caller types the PIN:")
+                .await?
+        }
     };
     let request = CompleteVerificationRequest {
         verification_id: started.verification_id,
@@ -112,14 +120,10 @@ fn told(started: &StartVerificationResponse) -> String {
     )
 }
 
-/// What the caller hears, and is to answer.
+/// The captcha that the caller hears, and is to type.
 fn heard(started: &StartVerificationResponse) -> String {
-    if started.method() == VerificationMethod::Captcha {
-        let spoken: Vec<_> = started.captcha_digits.chars().map(String::from).collect();
-        format!("the caller hears {} and types:", spoken.join(" "))
-    } else {
-        "the caller types the PIN:".to_owned()
-    }
+    let spoken: Vec<_> = started.captcha_digits.chars().map(String::from).collect();
+    format!("the caller hears {} and types:", spoken.join(" "))
 }
 
 fn facts(completed: &CompleteVerificationResponse) -> Facts {

@@ -424,7 +424,7 @@ impl AdminService for Fake {
                     .clone_from(&account.destination_countries),
                 "policy" => present.policy.clone_from(&account.policy),
                 "email_address" => present.email_address.clone_from(&account.email_address),
-                "pin" => present.has_pin = true,
+                "pin" => present.has_pin = !account.pin.is_empty(),
                 other => return Err(violation("update_mask", &format!("no field {other}"))),
             }
         }
