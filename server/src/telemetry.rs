@@ -8,6 +8,7 @@ use prometheus_client::{
     registry::Registry,
 };
 use tfps_engine::decision::Code;
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{
     EnvFilter, Registry as Subscriber, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt,
 };
@@ -172,9 +173,7 @@ impl LogLevel {
     /// # Errors
     /// When they do not read.
     pub fn set(&self, directives: &str) -> Result<(), String> {
-        let filter = directives
-            .parse::<EnvFilter>()
-            .map_err(|error| bad_level(directives, &error))?;
+        let filter = filter(directives)?;
         self.0.reload(filter).map_err(|error| error.to_string())
     }
 }
@@ -184,11 +183,7 @@ impl LogLevel {
 /// # Errors
 /// When the directives do not read.
 pub fn start_log(log: &Log) -> Result<LogLevel, String> {
-    let filter = log
-        .level
-        .parse::<EnvFilter>()
-        .map_err(|error| bad_level(&log.level, &error))?;
-    let (filter, handle) = reload::Layer::new(filter);
+    let (filter, handle) = reload::Layer::new(filter(&log.level)?);
     let subscriber = tracing_subscriber::registry().with(filter);
     let started = match log.format {
         LogFormat::Text => {
@@ -207,8 +202,38 @@ pub fn start_log(log: &Log) -> Result<LogLevel, String> {
     Ok(LogLevel(handle))
 }
 
+/// A bare `debug` or `trace` means the server, not the libraries it stands on.
+fn filter(directives: &str) -> Result<EnvFilter, String> {
+    let spelled = match directives.parse() {
+        Ok(level @ (LevelFilter::DEBUG | LevelFilter::TRACE)) => {
+            format!("info,tfps={level},tfps_server={level},tfps_engine={level}")
+        }
+        _ => directives.to_owned(),
+    };
+    spelled
+        .parse::<EnvFilter>()
+        .map_err(|error| bad_level(directives, &error))
+}
+
 fn bad_level(directives: &str, error: &dyn std::error::Error) -> String {
     format!(
         "log.level is {directives:?}: {error}; right would be error, warn, info, debug, trace, or `info,tfps::request=debug`"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bare_level_is_the_servers_and_directives_are_taken_as_they_are() {
+        assert_eq!(
+            filter("debug").unwrap().to_string().split(',').count(),
+            4,
+            "info for the libraries, debug for three targets"
+        );
+        assert_eq!(filter("warn").unwrap().to_string(), "warn");
+        assert!(filter("h2=trace").unwrap().to_string().contains("h2=trace"));
+        assert!(filter("loud=x").unwrap_err().contains("loud=x"));
+    }
 }

@@ -266,3 +266,42 @@ async fn a_deadline_is_kept() {
     );
     assert_eq!(server.code(call("alice", HOME_NUMBER)).await, "A00");
 }
+
+#[tokio::test]
+async fn at_debug_the_log_tells_each_request_in_plain_words_and_no_librarys_business() {
+    let server = Server::with("[log]\nlevel = \"debug\"\n").await;
+    let refused = server.admin().check(call("alice", "")).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    let said = &server;
+    let line = eventually("the request is logged", || async move {
+        said.said()
+            .lines()
+            .find(|line| line.contains("dialed_number"))
+            .map(str::to_owned)
+    })
+    .await;
+    assert!(line.contains("InvalidArgument"), "{line}");
+    assert!(line.contains("dialed_number: must be given"), "{line}");
+    assert!(line.contains("CheckService/Check"), "{line}");
+    let said = server.said();
+    assert!(!said.contains("h2::"), "{said}");
+}
+
+#[tokio::test]
+async fn a_stop_leaves_the_database_in_one_file_and_the_journal_at_its_length() {
+    let mut server = Server::with("").await;
+    server
+        .admin()
+        .check(call("alice", HOME_NUMBER))
+        .await
+        .unwrap();
+    server.terminate();
+    assert!(server.ended().await.success());
+    let dir = server.data_dir();
+    let wal = std::fs::metadata(dir.join("tfps.db-wal")).map_or(0, |file| file.len());
+    assert_eq!(wal, 0, "the write-ahead log is in the database");
+    for file in std::fs::read_dir(dir.join("journal")).unwrap() {
+        let length = file.unwrap().metadata().unwrap().len();
+        assert!(length < 10_000, "{length}");
+    }
+}

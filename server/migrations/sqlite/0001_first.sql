@@ -125,7 +125,6 @@ CREATE TABLE decisions (
 ) WITHOUT ROWID;
 
 CREATE INDEX decisions_by_account ON decisions (domain, username, id);
-CREATE INDEX decisions_by_challenge ON decisions (challenge_id) WHERE challenge_id <> '';
 
 CREATE TABLE usage_days (
     domain TEXT NOT NULL,

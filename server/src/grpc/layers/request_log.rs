@@ -8,7 +8,7 @@ use std::{
 
 use futures::future::Either;
 use pin_project_lite::pin_project;
-use tonic::body::Body;
+use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
 
 /// Logs every request when somebody reads it; otherwise nothing is formatted.
@@ -75,15 +75,12 @@ where
         let answer = std::task::ready!(this.inner.poll(context));
         let took_us = u64::try_from(this.started.elapsed().as_micros()).unwrap_or(u64::MAX);
         if let Ok(response) = &answer {
-            let header = |name| {
-                response
-                    .headers()
-                    .get(name)
-                    .and_then(|value| value.to_str().ok())
-            };
-            let status = header("grpc-status").unwrap_or("0");
-            let message = header("grpc-message").unwrap_or_default();
-            tracing::debug!(target: "tfps::request", path = this.path.as_str(), status, message, took_us);
+            // An answer that starts well has its status in the trailers.
+            let status = Status::from_header_map(response.headers());
+            let (code, message) = status
+                .as_ref()
+                .map_or((Code::Ok, ""), |status| (status.code(), status.message()));
+            tracing::debug!(target: "tfps::request", path = this.path.as_str(), status = ?code, message, took_us);
         }
         Poll::Ready(answer)
     }
