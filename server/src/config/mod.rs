@@ -1,0 +1,282 @@
+//! The configuration: one TOML file, every key with a default; `TFPS_…` variables and flags override it.
+
+mod bounds;
+mod error;
+mod sections;
+mod variables;
+
+pub use error::ConfigError;
+pub use sections::{
+    Calls, Decisions, Journal, KnownCountry, KnownReputation, Log, LogFormat, Requests, Tls, Watch,
+};
+
+use std::{
+    collections::BTreeMap,
+    env,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+use tfps_engine::policy::PolicyDocument;
+use toml::{Table, Value};
+
+/// The documented default file: what `tfps-server --print-config` prints.
+pub const DEFAULT_FILE: &str = include_str!("../../default.toml");
+
+/// The whole configuration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where the database, the journal and the first admin token are.
+    pub data_dir: PathBuf,
+    /// Where gRPC is served.
+    pub listen: SocketAddr,
+    /// Serve gRPC without TLS to other machines.
+    pub allow_plaintext: bool,
+    /// Where metrics and health are served over HTTP; empty: nowhere.
+    pub http_listen: String,
+    /// Encryption.
+    pub tls: Tls,
+    /// The log.
+    pub log: Log,
+    /// Bounds on requests.
+    pub requests: Requests,
+    /// Calls in progress.
+    pub calls: Calls,
+    /// The journal of decisions.
+    pub journal: Journal,
+    /// The decisions in the database.
+    pub decisions: Decisions,
+    /// What is remembered of strangers.
+    pub watch: Watch,
+    /// Known reputations of addresses.
+    pub reputation: Vec<KnownReputation>,
+    /// Known countries of networks.
+    pub geo: Vec<KnownCountry>,
+    /// The general `default` policy of a new database.
+    pub policy: PolicyDocument,
+}
+
+/// What the command line overrides.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// `--data-dir`
+    pub data_dir: Option<PathBuf>,
+    /// `--listen`
+    pub listen: Option<SocketAddr>,
+}
+
+impl Config {
+    /// Reads the file, the environment and the flags, the later over the earlier, and checks the whole.
+    ///
+    /// # Errors
+    /// Names the file, the variable or the flag, the key, the value and what would be right.
+    pub fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Self, ConfigError> {
+        let text = match file {
+            None => String::new(),
+            Some(path) => {
+                std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
+                    path: path.to_owned(),
+                    error: error.to_string(),
+                })?
+            }
+        };
+        let named = file.map_or_else(
+            || "the configuration".to_owned(),
+            |path| path.display().to_string(),
+        );
+        Self::from_parts(
+            &named,
+            &text,
+            env::vars().filter(|(name, _)| name.starts_with(variables::PREFIX)),
+            overrides,
+        )
+    }
+
+    fn from_parts(
+        file: &str,
+        text: &str,
+        variables: impl Iterator<Item = (String, String)>,
+        overrides: &Overrides,
+    ) -> Result<Self, ConfigError> {
+        let of_file = |error: toml::de::Error| ConfigError::File {
+            file: file.to_owned(),
+            error: error.to_string(),
+        };
+        toml::from_str::<Self>(text).map_err(of_file)?;
+        let mut table: Table = toml::from_str(text).map_err(of_file)?;
+        variables::apply(&mut table, variables)?;
+        let mut config: Self =
+            Value::Table(table)
+                .try_into()
+                .map_err(|error: toml::de::Error| ConfigError::File {
+                    file: file.to_owned(),
+                    error: error.to_string(),
+                })?;
+        if let Some(dir) = &overrides.data_dir {
+            config.data_dir.clone_from(dir);
+        }
+        if let Some(listen) = overrides.listen {
+            config.listen = listen;
+        }
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The path of the database.
+    pub fn database_path(&self) -> PathBuf {
+        self.data_dir.join("tfps.db")
+    }
+
+    /// Where the first admin token is written.
+    pub fn admin_token_path(&self) -> PathBuf {
+        self.data_dir.join("admin.token")
+    }
+
+    /// Where metrics and health are served.
+    ///
+    /// # Errors
+    /// When it is no address.
+    pub fn http_address(&self) -> Result<Option<SocketAddr>, ConfigError> {
+        if self.http_listen.is_empty() {
+            return Ok(None);
+        }
+        self.http_listen.parse().map(Some).map_err(|_| {
+            ConfigError::value(
+                "http_listen",
+                &self.http_listen,
+                "an address and port such as `127.0.0.1:9464`, or nothing",
+            )
+        })
+    }
+
+    /// The keys that differ from another configuration.
+    pub fn changed_keys(&self, other: &Self) -> Vec<String> {
+        let flat = |config: &Self| {
+            let mut keys = BTreeMap::new();
+            if let Ok(Value::Table(table)) = Value::try_from(config) {
+                variables::flatten(&table, "", &mut keys);
+            }
+            keys
+        };
+        let (own, others) = (flat(self), flat(other));
+        own.keys()
+            .chain(others.keys())
+            .filter(|key| own.get(*key) != others.get(*key))
+            .cloned()
+            .fold(Vec::new(), |mut keys, key| {
+                if !keys.contains(&key) {
+                    keys.push(key);
+                }
+                keys
+            })
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from("/var/lib/tfps"),
+            listen: SocketAddr::from(([127, 0, 0, 1], 50051)),
+            allow_plaintext: false,
+            http_listen: "127.0.0.1:9464".to_owned(),
+            tls: Tls::default(),
+            log: Log::default(),
+            requests: Requests::default(),
+            calls: Calls::default(),
+            journal: Journal::default(),
+            decisions: Decisions::default(),
+            watch: Watch::default(),
+            reputation: Vec::new(),
+            geo: Vec::new(),
+            policy: PolicyDocument::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
+        let variables = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Config::from_parts("tfps.toml", text, variables, &Overrides::default())
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_documented_file_is_the_default_and_names_every_key() {
+        assert_eq!(load(DEFAULT_FILE, &[]).unwrap(), Config::default());
+        let mut documented = BTreeMap::new();
+        variables::flatten(&toml::from_str(DEFAULT_FILE).unwrap(), "", &mut documented);
+        for path in variables::keys().values() {
+            let commented = path.rsplit('.').next().map(|key| format!("# {key} = "));
+            assert!(
+                documented.contains_key(path)
+                    || commented.is_some_and(|line| DEFAULT_FILE.contains(&line)),
+                "{path} is not in default.toml"
+            );
+        }
+    }
+
+    #[test]
+    fn a_variable_overrides_the_file() {
+        let config = load(
+            "[journal]\nsync_ms = 7",
+            &[("TFPS_JOURNAL_SYNC_MS", "9"), ("TFPS_LOG_LEVEL", "debug")],
+        );
+        let config = config.unwrap();
+        assert_eq!(
+            (config.journal.sync_ms, config.log.level.as_str()),
+            (9, "debug")
+        );
+    }
+
+    #[test]
+    fn errors_name_the_key_the_value_and_what_would_be_right() {
+        let error = load("[jurnal]\nsync_ms = 7", &[]).unwrap_err();
+        assert!(
+            error.contains("tfps.toml") && error.contains("jurnal") && error.contains("line 1"),
+            "{error}"
+        );
+        let error = load("[journal]\nsync_ms = 0", &[]).unwrap_err();
+        assert_eq!(error, "journal.sync_ms is 0; right would be: 1 to 60000");
+        let error = load("", &[("TFPS_JOURNAL_SYNC", "7")]).unwrap_err();
+        assert!(
+            error.contains("did you mean TFPS_JOURNAL_SYNC_MS"),
+            "{error}"
+        );
+        let error = load("", &[("TFPS_JOURNAL_SYNC_MS", "soon")]).unwrap_err();
+        assert!(
+            error.contains("TFPS_JOURNAL_SYNC_MS is \"soon\""),
+            "{error}"
+        );
+        let error = load("[policy]\nblocked_countries = [\"UK\"]", &[]).unwrap_err();
+        assert!(
+            error.contains("policy.blocked_countries") && error.contains("GB"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn an_address_that_others_reach_needs_tls_or_plain_words() {
+        assert!(
+            load("listen = \"0.0.0.0:50051\"", &[])
+                .unwrap_err()
+                .contains("allow_plaintext")
+        );
+        assert!(load("listen = \"0.0.0.0:50051\"\nallow_plaintext = true", &[]).is_ok());
+        assert!(load("listen = \"[::1]:50051\"", &[]).is_ok());
+    }
+
+    #[test]
+    fn changed_keys_are_told() {
+        let changed = load("[log]\nlevel = \"debug\"", &[])
+            .unwrap()
+            .changed_keys(&Config::default());
+        assert_eq!(changed, ["log.level"]);
+    }
+}

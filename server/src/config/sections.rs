@@ -1,0 +1,172 @@
+//! The tables of the configuration file, each with its defaults.
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+/// Encryption of gRPC.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tls {
+    /// The certificate chain, PEM; empty: no TLS.
+    pub cert_file: String,
+    /// The private key, PEM.
+    pub key_file: String,
+    /// The authorities of client certificates, PEM; empty: clients need none.
+    pub client_ca_file: String,
+}
+
+/// The log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug`, `trace`, or directives such as `info,tfps::request=debug`.
+    pub level: String,
+    /// `text` or `json`.
+    pub format: LogFormat,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            level: "info".to_owned(),
+            format: LogFormat::Text,
+        }
+    }
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// Bounds on requests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Requests {
+    /// Requests answered at once; more are refused (RESOURCE_EXHAUSTED).
+    pub max_in_flight: usize,
+    /// The deadline of a request that brings none, in milliseconds.
+    pub default_deadline_ms: u64,
+    /// How long requests in flight are waited for when the server stops, in seconds.
+    pub drain_seconds: u64,
+    /// How long a call may wait for the reputation and country of its source, in milliseconds; 0: not at all.
+    pub look_up_ms: u64,
+}
+
+impl Default for Requests {
+    fn default() -> Self {
+        Self {
+            max_in_flight: 10_000,
+            default_deadline_ms: 5_000,
+            drain_seconds: 10,
+            look_up_ms: 250,
+        }
+    }
+}
+
+/// Calls in progress.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Calls {
+    /// How long a Call-ID gives the same decision, in seconds.
+    pub call_id_seconds: u32,
+    /// How many Call-IDs are remembered at the most.
+    pub call_ids: usize,
+    /// How long an allowed call holds a slot without the switch's word that it has started, in seconds.
+    pub reserved_seconds: u32,
+    /// How long a started call holds a slot without the switch's word that it has ended, in seconds.
+    pub started_seconds: u32,
+}
+
+impl Default for Calls {
+    fn default() -> Self {
+        Self {
+            call_id_seconds: 32,
+            call_ids: 500_000,
+            reserved_seconds: 10,
+            started_seconds: 14_400,
+        }
+    }
+}
+
+/// The journal of decisions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Journal {
+    /// How often it is synced to the disk, in milliseconds.
+    pub sync_ms: u64,
+    /// The size of one of its files, in bytes.
+    pub segment_bytes: u64,
+    /// How large it may grow while the database is away, in bytes.
+    pub max_bytes: u64,
+    /// How many decisions a second are shipped to the database at the most.
+    pub ship_per_second: u32,
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self {
+            sync_ms: 200,
+            segment_bytes: 64 << 20,
+            max_bytes: 4 << 30,
+            ship_per_second: 5_000,
+        }
+    }
+}
+
+/// The decisions in the database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Decisions {
+    /// How long they are kept, in days.
+    pub keep_days: u32,
+}
+
+impl Default for Decisions {
+    fn default() -> Self {
+        Self { keep_days: 90 }
+    }
+}
+
+/// What is remembered of strangers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Watch {
+    /// How many sources, pairs and unknown accounts each are remembered at the most.
+    pub capacity: usize,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self { capacity: 500_000 }
+    }
+}
+
+/// The known reputation of an address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KnownReputation {
+    /// An address or CIDR.
+    pub network: IpNet,
+    /// AbuseIPDB's confidence, 0 to 100.
+    #[serde(default)]
+    pub abuse_confidence: Option<u8>,
+    /// Whether APIBAN lists it.
+    #[serde(default)]
+    pub apiban: Option<bool>,
+}
+
+/// The known country of a network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KnownCountry {
+    /// A CIDR.
+    pub network: IpNet,
+    /// ISO 3166-1 alpha-2.
+    pub country: String,
+}
