@@ -1,0 +1,107 @@
+//! The entries of the lists.
+
+use std::sync::Arc;
+
+use tfps_proto::v1::{self, import_entries_request::Part};
+use tonic::{Request, Response, Streaming};
+
+use super::{AdminRpc, Answer};
+use crate::{
+    admin::Import,
+    grpc::{caller, convert, status, uninterrupted},
+};
+
+pub(super) async fn list(
+    rpc: &AdminRpc,
+    request: Request<v1::ListEntriesRequest>,
+) -> Answer<v1::ListEntriesResponse> {
+    let caller = caller(&request)?;
+    let request = request.into_inner();
+    let (filter, matching) = convert::entry::filter(request.filter)?;
+    let page = (request.page_size, request.page_token.as_str());
+    let (records, next_page_token, total_size) = rpc
+        .admin
+        .list_entries(&caller, filter, &matching, page)
+        .await?;
+    let entries = records.into_iter().map(convert::entry::record).collect();
+    Ok(Response::new(v1::ListEntriesResponse {
+        entries,
+        next_page_token,
+        total_size,
+    }))
+}
+
+pub(super) async fn put(
+    rpc: &AdminRpc,
+    request: Request<v1::PutEntriesRequest>,
+) -> Answer<v1::PutEntriesResponse> {
+    let caller = caller(&request)?;
+    let lines = request
+        .into_inner()
+        .entries
+        .into_iter()
+        .enumerate()
+        .map(|(index, entry)| convert::entry::line(&format!("entries[{index}]"), entry))
+        .collect::<Result<Vec<_>, _>>()?;
+    let admin = Arc::clone(&rpc.admin);
+    let written =
+        uninterrupted(async move { Ok(admin.put_entries(&caller, lines).await?) }).await?;
+    Ok(Response::new(v1::PutEntriesResponse {
+        created: written.created,
+        replaced: written.replaced,
+    }))
+}
+
+pub(super) async fn delete(
+    rpc: &AdminRpc,
+    request: Request<v1::DeleteEntriesRequest>,
+) -> Answer<v1::DeleteEntriesResponse> {
+    let caller = caller(&request)?;
+    let (filter, matching) = convert::entry::filter(request.into_inner().filter)?;
+    let admin = Arc::clone(&rpc.admin);
+    let deleted =
+        uninterrupted(async move { Ok(admin.delete_entries(&caller, filter, &matching).await?) })
+            .await?;
+    Ok(Response::new(v1::DeleteEntriesResponse { deleted }))
+}
+
+pub(super) async fn import(
+    rpc: &AdminRpc,
+    request: Request<Streaming<v1::ImportEntriesRequest>>,
+) -> Answer<v1::ImportEntriesResponse> {
+    let caller = caller(&request)?;
+    let mut parts = request.into_inner();
+    let first = parts.message().await?.and_then(|request| request.part);
+    let Some(Part::Header(header)) = first else {
+        return Err(status::invalid("header", "must be the first message"));
+    };
+    let flags = (header.replace, header.skip_invalid);
+    let mut import = Import::start(&caller, convert::entry::header(header)?, flags)?;
+    while let Some(request) = parts.message().await? {
+        let Some(Part::Lines(lines)) = request.part else {
+            return Err(status::invalid("lines", "must be what follows the header"));
+        };
+        for (number, line) in (lines.first_line.max(1)..).zip(&lines.lines) {
+            import.line(number, line)?;
+        }
+    }
+    let admin = Arc::clone(&rpc.admin);
+    let imported =
+        uninterrupted(async move { Ok(admin.import_entries(&caller, import).await?) }).await?;
+    Ok(Response::new(v1::ImportEntriesResponse {
+        created: imported.written.created,
+        replaced: imported.written.replaced,
+        deleted: imported.written.removed,
+        duplicates: imported.duplicates,
+        rejected_count: imported.rejected_count,
+        rejected: imported
+            .rejected
+            .into_iter()
+            .map(|line| v1::RejectedLine {
+                line: line.line,
+                value: line.value,
+                why: line.why,
+            })
+            .collect(),
+    }))
+}
