@@ -1,0 +1,127 @@
+//! What passing a challenge changes: the one thing that it was about.
+
+use jiff::{SignedDuration, Timestamp};
+use tfps_engine::{
+    decision::Purpose,
+    policy::Policy,
+    usage::{Grant, GrantKind},
+};
+
+use super::{Verifier, VerifyError};
+use crate::{
+    state::Pending,
+    store::{GrantRecord, Passed, StoreError},
+};
+
+impl Verifier {
+    /// The change, and what it is in words.
+    pub(super) async fn change(
+        &self,
+        pending: &Pending,
+        policy: &Policy,
+        at: Timestamp,
+    ) -> Result<(Passed, String), VerifyError> {
+        let id = &pending.account;
+        if pending.purpose == Purpose::Onboarding {
+            if self.state.accounts.get(id).is_some() {
+                return Ok((Passed::Nothing, String::new()));
+            }
+            let account = crate::accounts::new_account(id.clone(), policy);
+            let words = format!("the account {id} is known from now on");
+            return Ok((
+                Passed::Created(crate::accounts::first_version(account, at)),
+                words,
+            ));
+        }
+        let mut record = match self.store.account(id).await {
+            Ok(record) => record,
+            Err(StoreError::NotFound) => return Ok((Passed::Nothing, String::new())),
+            Err(error) => return Err(VerifyError::Store(error)),
+        };
+        let grace = policy.document.verification.grace_minutes;
+        let granted = |kind, country| {
+            let calls = policy.document.verification.grace_calls;
+            Passed::Granted(GrantRecord {
+                id: 0,
+                account: id.clone(),
+                kind,
+                country,
+                expires_at: at + SignedDuration::from_mins(i64::from(grace)),
+                calls: (calls > 0).then_some(calls),
+                used: 0,
+            })
+        };
+        let step = policy.document.verification.quota_step;
+        let maximum = policy.maximum_limits();
+        let limits = &mut record.account.limits;
+        let words = match pending.purpose {
+            Purpose::SourceCountry(country) if grace > 0 => {
+                let words = format!(
+                    "calls of {id} may come from {} for {grace} minutes",
+                    country.name()
+                );
+                return Ok((granted(GrantKind::Source, country), words));
+            }
+            Purpose::DestinationCountry(country) if grace > 0 => {
+                let words = format!(
+                    "calls of {id} may go to {} for {grace} minutes",
+                    country.name()
+                );
+                return Ok((granted(GrantKind::Destination, country), words));
+            }
+            Purpose::SourceCountry(country) => {
+                record.account.source_countries.insert(country);
+                format!("calls of {id} may come from {} from now on", country.name())
+            }
+            Purpose::DestinationCountry(country) => {
+                record.account.destination_countries.insert(country);
+                format!("calls of {id} may go to {} from now on", country.name())
+            }
+            Purpose::Quota => {
+                let quota = raised(limits.daily_quota, step, maximum.daily_quota);
+                limits.daily_quota = quota;
+                format!("the daily quota of {id} is {quota} in business hours from now on")
+            }
+            Purpose::QuotaOffHours => {
+                let quota = raised(
+                    limits.daily_quota_off_hours,
+                    step,
+                    maximum.daily_quota_off_hours,
+                );
+                limits.daily_quota_off_hours = quota;
+                format!("the daily quota of {id} is {quota} off hours from now on")
+            }
+            Purpose::Risk | Purpose::Onboarding => return Ok((Passed::Nothing, String::new())),
+        };
+        record.version += 1;
+        record.updated_at = at;
+        Ok((Passed::Updated(record), words))
+    }
+}
+
+/// A grant as the ledger has it.
+pub fn grant_of(record: &GrantRecord) -> Grant {
+    Grant {
+        id: record.id,
+        kind: record.kind,
+        country: record.country,
+        until: record.expires_at.as_second(),
+        calls_left: record.calls.map(|calls| calls.saturating_sub(record.used)),
+    }
+}
+
+fn raised(quota: u32, step: u32, maximum: u32) -> u32 {
+    quota.saturating_add(step).min(maximum.max(quota))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quota_is_raised_by_the_step_and_never_over_the_maximum() {
+        assert_eq!(raised(10, 1, 99), 11);
+        assert_eq!(raised(98, 5, 99), 99);
+        assert_eq!(raised(120, 5, 99), 120);
+    }
+}

@@ -1,0 +1,81 @@
+//! Why a verification can't go on.
+
+use jiff::Timestamp;
+use tfps_engine::call::AccountId;
+
+use crate::{auth::Refusal, store::StoreError};
+
+/// Why a verification can't go on.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// No challenge of the purpose waits.
+    #[error(
+        "no challenge about {purpose} waits for {account}: Check issues one, and it waits only for a while"
+    )]
+    NoChallenge {
+        /// The account.
+        account: AccountId,
+        /// What was asked for.
+        purpose: String,
+    },
+    /// The challenge waits no longer.
+    #[error(
+        "the challenge {0} was passed or has expired: the next call that Check challenges has another"
+    )]
+    ChallengeOver(String),
+    /// Check issued no such challenge.
+    #[error(
+        "there is no challenge {id} of {account}: send the id of the challenge that Check answered with, or none and \
+         the purpose"
+    )]
+    UnknownChallenge {
+        /// The account.
+        account: AccountId,
+        /// The id that was sent.
+        id: String,
+    },
+    /// The challenge is for something else.
+    #[error("the challenge was issued for {issued}, not for {asked}")]
+    OtherChallenge {
+        /// What it was issued for.
+        issued: &'static str,
+        /// What was asked.
+        asked: String,
+    },
+    /// The account is locked.
+    #[error("{account} is locked by {failures} failed verifications until {until}")]
+    Locked {
+        /// The account.
+        account: AccountId,
+        /// How many failed.
+        failures: u32,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// It was opened too often.
+    #[error("the challenge was passed, or opened as often as it may be ({0} times)")]
+    UsedUp(u32),
+    /// The policy verifies by PIN, and there is none.
+    #[error(
+        "the policy `{0}` verifies by PIN, and neither the account nor the policy has one: set it with `tfpsctl set … --pin-file` or in the policy"
+    )]
+    NoPin(String),
+    /// The policy has no verification.
+    #[error("the policy `{0}` has no verification")]
+    NoVerification(String),
+    /// The verification was completed or has expired.
+    #[error("the verification {0} is over; start another")]
+    Over(String),
+    /// No such verification.
+    #[error("there is no verification {0}")]
+    Unknown(String),
+    /// The token is for something else.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The database fails.
+    #[error(transparent)]
+    Store(StoreError),
+    /// The machine fails.
+    #[error("a PIN could not be hashed: {0}")]
+    Hash(String),
+}
