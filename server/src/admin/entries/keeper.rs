@@ -1,0 +1,79 @@
+//! Who changes the lists.
+
+use std::{future::Future, sync::Arc};
+
+use tfps_engine::lists::Change;
+use tokio::sync::Mutex;
+
+use crate::{
+    clock::Clock,
+    state::{Snapshot, State},
+    store::{Store, StoreError, Written},
+};
+
+/// Keeps the lists: one change at a time, the database first, then memory.
+pub struct ListKeeper {
+    state: Arc<State>,
+    store: Arc<dyn Store>,
+    clock: Clock,
+    turns: Mutex<()>,
+}
+
+impl ListKeeper {
+    /// A keeper.
+    pub fn new(state: Arc<State>, store: Arc<dyn Store>, clock: Clock) -> Self {
+        Self {
+            state,
+            store,
+            clock,
+            turns: Mutex::new(()),
+        }
+    }
+
+    /// Makes changes, all or none.
+    ///
+    /// # Errors
+    /// When the patterns do not compile together or the database fails.
+    pub async fn change(&self, changes: Vec<Change>) -> Result<Written, StoreError> {
+        let at = self.clock.now();
+        let mut written = Written::default();
+        self.change_with(changes, |changes| async {
+            written = self.store.change_entries(&changes, at).await?;
+            Ok(changes)
+        })
+        .await?;
+        Ok(written)
+    }
+
+    /// Makes changes that something else writes to the database.
+    ///
+    /// # Errors
+    /// When the patterns do not compile together or the database fails.
+    pub async fn change_with<F>(
+        &self,
+        changes: Vec<Change>,
+        write: impl FnOnce(Vec<Change>) -> F,
+    ) -> Result<(), StoreError>
+    where
+        F: Future<Output = Result<Vec<Change>, StoreError>>,
+    {
+        let _turn = self.turns.lock().await;
+        // The new lists are made before anything is written, off the threads that answer calls, and swapped in after.
+        let before = self.state.snapshot.load_full();
+        let (lists, changes) = tokio::task::spawn_blocking(move || {
+            before
+                .lists
+                .with(changes.iter().cloned())
+                .map(|lists| (lists, changes))
+        })
+        .await
+        .map_err(|error| StoreError::Unavailable(error.to_string()))?
+        .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        write(changes).await?;
+        self.state.snapshot.rcu(|snapshot| Snapshot {
+            policies: snapshot.policies.clone(),
+            lists: lists.clone(),
+        });
+        Ok(())
+    }
+}

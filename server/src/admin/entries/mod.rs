@@ -1,0 +1,209 @@
+//! The lists.
+
+mod filter;
+mod import;
+mod keeper;
+
+pub use import::{Import, Imported, RejectedLine, line_field};
+pub use keeper::ListKeeper;
+
+use std::sync::Arc;
+
+use super::{Admin, AdminError, cursor, page_size};
+use crate::{
+    auth::{Permission, Principal},
+    store::{EntryCursor, EntryFilter, EntryRecord, Written},
+};
+use jiff::Timestamp;
+use tfps_engine::{
+    call::{MAX_DOMAIN, domain_name, printable},
+    lists::{Action, Change, EntryKey, EntryKind, EntryValue, ListEntry},
+};
+
+/// Entries in one request.
+const MAX_PUT: usize = 10_000;
+/// The longest reason, in bytes.
+const MAX_REASON: usize = 256;
+/// The longest source, in bytes.
+const MAX_SOURCE: usize = 64;
+/// The source of entries that bring none.
+const OPERATOR: &str = "operator";
+
+/// An entry as it is asked for.
+#[derive(Clone, Debug)]
+pub struct EntryLine {
+    /// What it lists.
+    pub kind: EntryKind,
+    /// The value as written.
+    pub value: String,
+    /// What it does.
+    pub action: Action,
+    /// The domain; empty: all.
+    pub domain: String,
+    /// Why.
+    pub reason: String,
+    /// Where it came from.
+    pub source: String,
+    /// When it goes.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Admin {
+    /// A page of entries, the token of the next and how many match in all.
+    ///
+    /// # Errors
+    /// When a field is wrong, the role or domain does not allow it, or the database fails.
+    pub async fn list_entries(
+        &self,
+        caller: &Principal,
+        filter: EntryFilter,
+        matching: &str,
+        (size, token): (u32, &str),
+    ) -> Result<(Vec<EntryRecord>, String, u64), AdminError> {
+        caller.require(Permission::See)?;
+        let filter = self.narrow(caller, filter, matching).await?;
+        let after = cursor::read::<4>(token)?.map(|[kind, domain, value, source]| EntryCursor {
+            kind,
+            domain,
+            value,
+            source,
+        });
+        let size = page_size(size);
+        let (mut records, total) = self
+            .store
+            .entries(&filter, after.as_ref(), size + 1)
+            .await?;
+        let more = records.len() > size;
+        records.truncate(size);
+        let next = records.last().filter(|_| more).map(|record| {
+            let key = &record.entry.key;
+            cursor::write(&[
+                key.value.kind().as_str(),
+                &key.domain,
+                &key.value.to_string(),
+                &key.source,
+            ])
+        });
+        Ok((records, next.unwrap_or_default(), total))
+    }
+
+    /// Makes or replaces entries, all or none.
+    ///
+    /// # Errors
+    /// When a field is wrong, the role or domain does not allow it, or the database fails.
+    pub async fn put_entries(
+        &self,
+        caller: &Principal,
+        lines: Vec<EntryLine>,
+    ) -> Result<Written, AdminError> {
+        caller.require(Permission::Change)?;
+        if lines.is_empty() || lines.len() > MAX_PUT {
+            return Err(AdminError::field(
+                "entries",
+                format!("are {}; 1 to {MAX_PUT} are possible", lines.len()),
+            ));
+        }
+        let changes = lines
+            .iter()
+            .enumerate()
+            .map(|(index, line)| {
+                let field = format!("entries[{index}].");
+                let domain = domain_of(caller, &line.domain, &format!("{field}domain"))?;
+                let (source, reason) = texts(line, &field)?;
+                let value = EntryValue::parse(line.kind, &line.value)
+                    .map_err(|error| AdminError::field(format!("{field}value"), error))?;
+                Ok(Change::Put(ListEntry {
+                    key: EntryKey {
+                        domain,
+                        value,
+                        source,
+                    },
+                    action: line.action,
+                    reason,
+                    expires_at: line.expires_at.map(Timestamp::as_second),
+                }))
+            })
+            .collect::<Result<Vec<_>, AdminError>>()?;
+        let count = changes.len();
+        let written = self.lists.change(changes).await?;
+        tracing::info!(count, by = caller.name, "entries were put on the lists");
+        Ok(written)
+    }
+
+    /// Removes the entries that match.
+    ///
+    /// # Errors
+    /// When nothing is asked for, a field is wrong, the role or domain does not allow it, or the database fails.
+    pub async fn delete_entries(
+        &self,
+        caller: &Principal,
+        filter: EntryFilter,
+        matching: &str,
+    ) -> Result<u64, AdminError> {
+        caller.require(Permission::Change)?;
+        let asks = filter.kind.is_some()
+            || filter.action.is_some()
+            || filter.values.is_some()
+            || filter.source.is_some()
+            || filter.domain.is_some()
+            || !matching.is_empty();
+        if !asks {
+            return Err(AdminError::field(
+                "filter",
+                "must have at least one field set",
+            ));
+        }
+        let filter = self.narrow(caller, filter, matching).await?;
+        let keys = self.store.entry_keys(&filter).await?;
+        let written = self
+            .lists
+            .change(keys.into_iter().map(Change::Remove).collect())
+            .await?;
+        tracing::info!(
+            count = written.removed,
+            by = caller.name,
+            "entries were taken off the lists"
+        );
+        Ok(written.removed)
+    }
+}
+
+fn domain_of(caller: &Principal, domain: &str, field: &str) -> Result<Box<str>, AdminError> {
+    // What a domain-admin lists holds for its domain, whether it says so or not.
+    let domain = match (&caller.domain, domain) {
+        (Some(bound), "") => bound,
+        (_, domain) => domain,
+    };
+    caller.require_domain(domain)?;
+    if domain.is_empty() {
+        return Ok("".into());
+    }
+    if domain.len() > MAX_DOMAIN {
+        return Err(AdminError::field(
+            field,
+            format!("is over {MAX_DOMAIN} bytes long"),
+        ));
+    }
+    domain_name(domain).map_err(|error| AdminError::field(field, error.problem))
+}
+
+fn texts(line: &EntryLine, field: &str) -> Result<(Arc<str>, Arc<str>), AdminError> {
+    if line.reason.len() > MAX_REASON {
+        return Err(AdminError::field(
+            format!("{field}reason"),
+            format!("is over {MAX_REASON} bytes long"),
+        ));
+    }
+    if line.source.len() > MAX_SOURCE {
+        return Err(AdminError::field(
+            format!("{field}source"),
+            format!("is over {MAX_SOURCE} bytes long"),
+        ));
+    }
+    let source = if line.source.is_empty() {
+        OPERATOR
+    } else {
+        &line.source
+    };
+    Ok((printable(source).into(), printable(&line.reason).into()))
+}
