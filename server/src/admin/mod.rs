@@ -7,7 +7,7 @@ mod entries;
 mod policies;
 mod tokens;
 
-pub use accounts::{AccountChange, AccountView};
+pub use accounts::{AccountChange, AccountView, LimitsChange};
 pub use decisions::{DecisionPage, Overview};
 pub use entries::{EntryLine, Import, Imported, ListKeeper, RejectedLine, line_field};
 pub use policies::{PolicyView, read as read_policy, write as write_policy};

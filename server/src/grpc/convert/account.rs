@@ -9,7 +9,7 @@ use tonic::Status;
 
 use super::timestamp;
 use crate::{
-    admin::{AccountChange, AccountView},
+    admin::{AccountChange, AccountView, LimitsChange},
     grpc::status,
     store::AccountRecord,
 };
@@ -84,12 +84,8 @@ fn grant(grant: &Grant) -> v1::Grant {
 
 /// What a new account is to have: what is set.
 pub(crate) fn created(account: v1::Account) -> Result<AccountChange, Status> {
-    let limits = account.limits.unwrap_or_default();
     Ok(AccountChange {
-        concurrent_calls: limits.concurrent_calls,
-        concurrent_calls_off_hours: limits.concurrent_calls_off_hours,
-        daily_quota: limits.daily_quota,
-        daily_quota_off_hours: limits.daily_quota_off_hours,
+        limits: limits_change(account.limits.unwrap_or_default()),
         source_countries: some_countries("account.source_countries", &account.source_countries)?,
         destination_countries: some_countries(
             "account.destination_countries",
@@ -113,26 +109,21 @@ pub(crate) fn updated(
             format!("must name what is to change: {PATHS}"),
         ));
     }
-    let limits = account.limits.unwrap_or_default();
+    let limits = limits_change(account.limits.unwrap_or_default());
     let mut change = AccountChange::default();
     for path in &paths {
         match path.as_str() {
-            "limits" => {
-                change.concurrent_calls = limits.concurrent_calls;
-                change.concurrent_calls_off_hours = limits.concurrent_calls_off_hours;
-                change.daily_quota = limits.daily_quota;
-                change.daily_quota_off_hours = limits.daily_quota_off_hours;
-            }
+            "limits" => change.limits = limits,
             "limits.concurrent_calls" => {
-                change.concurrent_calls = Some(named(path, limits.concurrent_calls)?);
+                change.limits.concurrent_calls = named(path, limits.concurrent_calls)?;
             }
             "limits.concurrent_calls_off_hours" => {
-                change.concurrent_calls_off_hours =
-                    Some(named(path, limits.concurrent_calls_off_hours)?);
+                change.limits.concurrent_calls_off_hours =
+                    named(path, limits.concurrent_calls_off_hours)?;
             }
-            "limits.daily_quota" => change.daily_quota = Some(named(path, limits.daily_quota)?),
+            "limits.daily_quota" => change.limits.daily_quota = named(path, limits.daily_quota)?,
             "limits.daily_quota_off_hours" => {
-                change.daily_quota_off_hours = Some(named(path, limits.daily_quota_off_hours)?);
+                change.limits.daily_quota_off_hours = named(path, limits.daily_quota_off_hours)?;
             }
             "source_countries" => {
                 change.source_countries = Some(countries(
@@ -161,9 +152,19 @@ pub(crate) fn updated(
     Ok(change)
 }
 
-/// A limit that the mask names by itself.
-fn named(path: &str, limit: Option<u32>) -> Result<u32, Status> {
-    limit.ok_or_else(|| {
+/// What is set of limits.
+pub(crate) fn limits_change(limits: v1::Limits) -> LimitsChange {
+    LimitsChange {
+        concurrent_calls: limits.concurrent_calls,
+        concurrent_calls_off_hours: limits.concurrent_calls_off_hours,
+        daily_quota: limits.daily_quota,
+        daily_quota_off_hours: limits.daily_quota_off_hours,
+    }
+}
+
+/// A limit that the mask names by itself: it must be given.
+fn named(path: &str, limit: Option<u32>) -> Result<Option<u32>, Status> {
+    limit.map(Some).ok_or_else(|| {
         status::invalid(
             format!("account.{path}"),
             "must be given, as update_mask names it",

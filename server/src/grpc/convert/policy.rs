@@ -1,7 +1,6 @@
 //! Policies.
 
 use tfps_engine::{
-    account::Limits,
     number::{BareNumbers, Country, DialPlan},
     policy::{OnUnavailable, PolicyDocument, ResponseMode, RuleMode, VerificationMethod},
     rules::Rule,
@@ -10,7 +9,7 @@ use tfps_engine::{
 use tfps_proto::v1;
 use tonic::Status;
 
-use super::timestamp;
+use super::{account::limits_change, timestamp};
 use crate::{admin::PolicyView, grpc::status};
 
 /// The rules, as the API numbers them.
@@ -224,8 +223,9 @@ pub(crate) fn document(policy: v1::Policy) -> Result<(PolicyDocument, String, St
     }
     if let Some(new) = policy.new_accounts {
         let own = &mut document.new_accounts;
-        read_limits(&mut own.limits, new.limits.unwrap_or_default());
-        read_limits(&mut own.maximum, new.maximum.unwrap_or_default());
+        let read = |given: Option<v1::Limits>| limits_change(given.unwrap_or_default());
+        own.limits = read(new.limits).of(own.limits);
+        own.maximum = read(new.maximum).of(own.maximum);
         own.source_countries = new.source_countries;
         own.destination_countries = new.destination_countries;
     }
@@ -330,20 +330,6 @@ fn read_verification(
     own.grace_calls = verification.grace_calls;
     take(&mut own.quota_step, verification.quota_step);
     Ok(())
-}
-
-fn read_limits(own: &mut Limits, limits: v1::Limits) {
-    for (own, limit) in [
-        (&mut own.concurrent_calls, limits.concurrent_calls),
-        (
-            &mut own.concurrent_calls_off_hours,
-            limits.concurrent_calls_off_hours,
-        ),
-        (&mut own.daily_quota, limits.daily_quota),
-        (&mut own.daily_quota_off_hours, limits.daily_quota_off_hours),
-    ] {
-        *own = limit.unwrap_or(*own);
-    }
 }
 
 /// Takes what is set; where 0 makes no sense, it is not set.

@@ -1,10 +1,15 @@
 //! Accounts.
 
+mod change;
+
+pub(super) use change::check_pin;
+pub use change::{AccountChange, LimitsChange};
+
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use tfps_engine::{
-    account::Limits,
     call::{AccountId, printable},
-    number::CountrySet,
     policy::Policy,
     usage::{Grant, Occupancy},
 };
@@ -14,39 +19,11 @@ use crate::{
     accounts::{first_version, new_account},
     auth::{Permission, Principal},
     journal::{Entry, Record, ResetRecord},
-    store::{AccountFilter, AccountRecord},
-    verify::{PIN_DIGITS, hash_pin},
+    store::{AccountFilter, AccountRecord, StoreError},
 };
 
-/// The longest e-mail address (RFC 5321), in bytes.
-const MAX_EMAIL: usize = 254;
 /// The longest reason, in bytes.
 const MAX_REASON: usize = 256;
-/// The highest limit that an account can have.
-const MAX_LIMIT: u32 = 1_000_000_000;
-
-/// What is to be changed of an account; `None` stays.
-#[derive(Clone, Debug, Default)]
-pub struct AccountChange {
-    /// Calls at once in business hours.
-    pub concurrent_calls: Option<u32>,
-    /// Calls at once off hours.
-    pub concurrent_calls_off_hours: Option<u32>,
-    /// Calls a day in business hours.
-    pub daily_quota: Option<u32>,
-    /// Calls a day off hours.
-    pub daily_quota_off_hours: Option<u32>,
-    /// Where its calls may come from.
-    pub source_countries: Option<CountrySet>,
-    /// Where its calls may go.
-    pub destination_countries: Option<CountrySet>,
-    /// The policy it names; empty: none.
-    pub policy: Option<String>,
-    /// Where its notices go.
-    pub email_address: Option<String>,
-    /// The PIN; empty: none.
-    pub pin: Option<String>,
-}
 
 /// An account, and what it has used.
 #[derive(Clone, Debug)]
@@ -114,11 +91,7 @@ impl Admin {
     ) -> Result<AccountView, AdminError> {
         caller.require(Permission::See)?;
         caller.require_account(id)?;
-        let record = self
-            .store
-            .account(id)
-            .await
-            .map_err(|error| about(error.into(), id))?;
+        let record = self.record(id).await?;
         Ok(self.view(record))
     }
 
@@ -132,13 +105,12 @@ impl Admin {
         id: &AccountId,
         change: AccountChange,
     ) -> Result<AccountView, AdminError> {
-        caller.require(Permission::Change)?;
-        caller.require_account(id)?;
+        may_change(caller, id)?;
         let pin_hash = self.check_change(id, &change).await?;
         let at = self.clock.now();
         let account = new_account(id.clone(), &self.policy_of(id, change.policy.as_deref()));
         let mut record = first_version(account, at);
-        apply(&mut record, change, pin_hash);
+        change.apply(&mut record, pin_hash);
         let record = self
             .book
             .create(record)
@@ -160,12 +132,11 @@ impl Admin {
         etag: &str,
         change: AccountChange,
     ) -> Result<AccountView, AdminError> {
-        caller.require(Permission::Change)?;
-        caller.require_account(id)?;
+        may_change(caller, id)?;
         let version = version_of(etag)?;
         let pin_hash = self.check_change(id, &change).await?;
         self.change(caller, id, version, "an account was changed", |record| {
-            apply(record, change, pin_hash);
+            change.apply(record, pin_hash);
         })
         .await
     }
@@ -180,8 +151,7 @@ impl Admin {
         id: &AccountId,
         etag: &str,
     ) -> Result<(), AdminError> {
-        caller.require(Permission::Change)?;
-        caller.require_account(id)?;
+        may_change(caller, id)?;
         self.book
             .delete(id, version_of(etag)?)
             .await
@@ -200,8 +170,7 @@ impl Admin {
         id: &AccountId,
         reason: Option<&str>,
     ) -> Result<AccountView, AdminError> {
-        caller.require(Permission::Change)?;
-        caller.require_account(id)?;
+        may_change(caller, id)?;
         if reason.is_some_and(|reason| reason.len() > MAX_REASON) {
             return Err(AdminError::field(
                 "reason",
@@ -229,13 +198,8 @@ impl Admin {
         caller: &Principal,
         id: &AccountId,
     ) -> Result<AccountView, AdminError> {
-        caller.require(Permission::Change)?;
-        caller.require_account(id)?;
-        let record = self
-            .store
-            .account(id)
-            .await
-            .map_err(|error| about(error.into(), id))?;
+        may_change(caller, id)?;
+        let record = self.record(id).await?;
         self.store.forget_failures(id).await?;
         self.state.watch.failures.forget(id);
         if let Some(resident) = self.state.accounts.get(id) {
@@ -248,9 +212,7 @@ impl Admin {
                 .append(&Record {
                     entry: Some(Entry::Reset(reset)),
                 })
-                .map_err(|error| {
-                    AdminError::Store(crate::store::StoreError::Unavailable(error.to_string()))
-                })?;
+                .map_err(|error| AdminError::Store(StoreError::Unavailable(error.to_string())))?;
             ledger.reset();
         }
         tracing::info!(account = %id, by = caller.name, "an account's usage was reset");
@@ -290,6 +252,13 @@ impl Admin {
         }
     }
 
+    async fn record(&self, id: &AccountId) -> Result<AccountRecord, AdminError> {
+        self.store
+            .account(id)
+            .await
+            .map_err(|error| about(error.into(), id))
+    }
+
     async fn change(
         &self,
         caller: &Principal,
@@ -310,67 +279,9 @@ impl Admin {
         Ok(self.view(record))
     }
 
-    /// Checks what is to be changed; the hash of the PIN, where there is one.
-    async fn check_change(
-        &self,
-        id: &AccountId,
-        change: &AccountChange,
-    ) -> Result<Option<String>, AdminError> {
-        for (field, limit) in [
-            ("account.limits.concurrent_calls", change.concurrent_calls),
-            (
-                "account.limits.concurrent_calls_off_hours",
-                change.concurrent_calls_off_hours,
-            ),
-            ("account.limits.daily_quota", change.daily_quota),
-            (
-                "account.limits.daily_quota_off_hours",
-                change.daily_quota_off_hours,
-            ),
-        ] {
-            if limit.is_some_and(|limit| limit > MAX_LIMIT) {
-                return Err(AdminError::field(
-                    field,
-                    format!("at most {MAX_LIMIT} is possible"),
-                ));
-            }
-        }
-        if let Some(email) = change
-            .email_address
-            .as_deref()
-            .filter(|email| !email.is_empty())
-            && !looks_like_email(email)
-        {
-            return Err(AdminError::field(
-                "account.email_address",
-                "must be an address such as noc@example.com",
-            ));
-        }
-        if let Some(policy) = change.policy.as_deref().filter(|policy| !policy.is_empty()) {
-            let snapshot = self.state.snapshot.load();
-            let known = snapshot
-                .policies
-                .get(id.domain(), policy)
-                .or_else(|| snapshot.policies.get("", policy));
-            if known.is_none() {
-                return Err(AdminError::field(
-                    "account.policy",
-                    format!(
-                        "there is no policy {policy:?} of {} and no general one",
-                        id.domain()
-                    ),
-                ));
-            }
-        }
-        match change.pin.as_deref() {
-            None | Some("") => Ok(None),
-            Some(pin) => check_pin(pin, "account.pin").await.map(Some),
-        }
-    }
-
-    fn policy_of(&self, id: &AccountId, named: Option<&str>) -> std::sync::Arc<Policy> {
+    fn policy_of(&self, id: &AccountId, named: Option<&str>) -> Arc<Policy> {
         let named = named.filter(|name| !name.is_empty());
-        std::sync::Arc::clone(
+        Arc::clone(
             self.state
                 .snapshot
                 .load()
@@ -378,20 +289,6 @@ impl Admin {
                 .of_account(id.domain(), named),
         )
     }
-}
-
-/// Checks a PIN and hashes it.
-pub(super) async fn check_pin(pin: &str, field: &str) -> Result<String, AdminError> {
-    if !PIN_DIGITS.contains(&pin.len()) || !pin.bytes().all(|byte| byte.is_ascii_digit()) {
-        let (low, high) = (PIN_DIGITS.start(), PIN_DIGITS.end());
-        return Err(AdminError::field(
-            field,
-            format!("must be {low} to {high} digits"),
-        ));
-    }
-    hash_pin(pin.to_owned())
-        .await
-        .map_err(|error| AdminError::Precondition(format!("the PIN could not be hashed: {error}")))
 }
 
 /// The version that an etag names.
@@ -404,48 +301,10 @@ pub(super) fn version_of(etag: &str) -> Result<Option<i64>, AdminError> {
         .map_err(|_| AdminError::field("etag", "is not one that was given out"))
 }
 
-fn apply(record: &mut AccountRecord, change: AccountChange, pin_hash: Option<String>) {
-    let limits: &mut Limits = &mut record.account.limits;
-    for (limit, change) in [
-        (&mut limits.concurrent_calls, change.concurrent_calls),
-        (
-            &mut limits.concurrent_calls_off_hours,
-            change.concurrent_calls_off_hours,
-        ),
-        (&mut limits.daily_quota, change.daily_quota),
-        (
-            &mut limits.daily_quota_off_hours,
-            change.daily_quota_off_hours,
-        ),
-    ] {
-        *limit = change.unwrap_or(*limit);
-    }
-    if let Some(countries) = change.source_countries {
-        record.account.source_countries = countries;
-    }
-    if let Some(countries) = change.destination_countries {
-        record.account.destination_countries = countries;
-    }
-    if let Some(policy) = change.policy {
-        record.account.policy = Some(policy.as_str())
-            .filter(|policy| !policy.is_empty())
-            .into();
-    }
-    if let Some(email) = change.email_address {
-        record.email_address = email;
-    }
-    if change.pin.is_some() {
-        record.pin_hash = pin_hash;
-    }
-}
-
-fn looks_like_email(text: &str) -> bool {
-    let printable =
-        text.len() <= MAX_EMAIL && !text.chars().any(|c| c.is_control() || c.is_whitespace());
-    printable
-        && text
-            .split_once('@')
-            .is_some_and(|(user, host)| !user.is_empty() && !host.is_empty() && !host.contains('@'))
+/// Whether the caller may change an account.
+fn may_change(caller: &Principal, id: &AccountId) -> Result<(), AdminError> {
+    caller.require(Permission::Change)?;
+    Ok(caller.require_account(id)?)
 }
 
 fn about(error: AdminError, id: &AccountId) -> AdminError {
