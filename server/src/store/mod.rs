@@ -3,18 +3,24 @@
 //! Callers know only [`Store`]. Every change is one transaction; an error leaves nothing half-done. Optimistic
 //! concurrency is by versions, which are the API's etags.
 
+mod queries;
+mod records;
 mod sqlite;
 
+pub use queries::{AccountFilter, DecisionFilter, EntryCursor, EntryFilter, Statistics};
+pub(crate) use records::limit_columns;
+pub use records::{
+    AccountRecord, DayUsage, EntryRecord, GrantRecord, OutcomeRecord, Passed, PolicyRecord,
+    Shipment, TokenRecord, VerificationRecord, VerificationStatus, Written,
+};
 pub use sqlite::SqliteStore;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use tfps_engine::{
-    account::{Account, Limits},
+    account::Account,
     call::AccountId,
-    lists::{Change, EntryKey, EntryKind, ListEntry},
-    number::Country,
-    usage::GrantKind,
+    lists::{Change, EntryKey, ListEntry},
 };
 
 use crate::journal::{CallRecord, DecisionRecord, Position};
@@ -34,272 +40,6 @@ pub enum StoreError {
     /// The database does not do what it should.
     #[error("the database fails: {0}")]
     Unavailable(String),
-}
-
-/// An account with what only administration needs.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AccountRecord {
-    /// What decisions read.
-    pub account: Account,
-    /// Where its notices go; may be empty.
-    pub email_address: String,
-    /// The hash of its PIN, in PHC form.
-    pub pin_hash: Option<String>,
-    /// How often it was changed.
-    pub version: i64,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// When it was last changed.
-    pub updated_at: Timestamp,
-}
-
-/// A policy as it is kept: a document in JSON.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PolicyRecord {
-    /// The domain; empty: a general one.
-    pub domain: String,
-    /// The name.
-    pub name: String,
-    /// The document.
-    pub document: String,
-    /// How often it was changed.
-    pub version: i64,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// When it was last changed.
-    pub updated_at: Timestamp,
-}
-
-/// An entry of a list with the time it was made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EntryRecord {
-    /// The entry.
-    pub entry: ListEntry,
-    /// When it was made.
-    pub created_at: Timestamp,
-}
-
-/// A token, without its secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenRecord {
-    /// Its name in the API.
-    pub id: String,
-    /// What it is for.
-    pub name: String,
-    /// The role, as the API writes it.
-    pub role: String,
-    /// The domain it is bound to; empty: none.
-    pub domain: String,
-    /// SHA-256 of the secret.
-    pub hash: [u8; 32],
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// When it ends.
-    pub expires_at: Option<Timestamp>,
-}
-
-/// A verification that was opened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VerificationRecord {
-    /// Its id.
-    pub id: String,
-    /// The challenge it is for.
-    pub challenge_id: String,
-    /// The account it is for.
-    pub account: AccountId,
-    /// The purpose, in words.
-    pub purpose: String,
-    /// When it was opened.
-    pub opened_at: Timestamp,
-    /// Until when digits are taken.
-    pub expires_at: Timestamp,
-    /// The hash of the captcha's digits; `None` for a PIN.
-    pub digits_hash: Option<Vec<u8>>,
-    /// Where it stands.
-    pub status: VerificationStatus,
-    /// When it was passed or failed.
-    pub completed_at: Option<Timestamp>,
-}
-
-/// Where a verification stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum VerificationStatus {
-    /// Waiting for digits.
-    Opened,
-    /// Passed.
-    Passed,
-    /// Failed.
-    Failed,
-    /// Passed, and the limits that the caller gave were learned from it.
-    Used,
-}
-
-impl VerificationStatus {
-    /// As it is kept.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Opened => "opened",
-            Self::Passed => "passed",
-            Self::Failed => "failed",
-            Self::Used => "used",
-        }
-    }
-}
-
-/// A country that a verification opens for a while.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GrantRecord {
-    /// Its number; 0 before it is kept.
-    pub id: i64,
-    /// The account.
-    pub account: AccountId,
-    /// Which way.
-    pub kind: GrantKind,
-    /// Which country.
-    pub country: Country,
-    /// Until when.
-    pub expires_at: Timestamp,
-    /// For how many calls.
-    pub calls: Option<u32>,
-    /// How many of them were made.
-    pub used: u32,
-}
-
-/// What a passed verification changes.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Passed {
-    /// The account is made.
-    Created(AccountRecord),
-    /// The account is changed.
-    Updated(AccountRecord),
-    /// A country is opened for a while.
-    Granted(GrantRecord),
-    /// Nothing is changed.
-    Nothing,
-}
-
-/// An outcome that was taught.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OutcomeRecord {
-    /// When.
-    pub learned_at: Timestamp,
-    /// The decision it is about.
-    pub decision_id: Option<String>,
-    /// The number it is about, in E.164.
-    pub number: String,
-    /// The domain it was taught for; empty: all.
-    pub domain: String,
-    /// `confirmed-fraud` or `false-positive`.
-    pub kind: &'static str,
-    /// Why.
-    pub note: String,
-    /// Whose token taught it.
-    pub taught_by: String,
-}
-
-/// Which accounts.
-#[derive(Clone, Debug, Default)]
-pub struct AccountFilter {
-    /// Only this domain.
-    pub domain: Option<String>,
-    /// Only usernames that start so.
-    pub username_prefix: String,
-    /// Only those blocked, or not.
-    pub blocked: Option<bool>,
-}
-
-/// Which entries.
-#[derive(Clone, Debug, Default)]
-pub struct EntryFilter {
-    /// Only of this kind.
-    pub kind: Option<EntryKind>,
-    /// Only of this action.
-    pub action: Option<&'static str>,
-    /// Only these values, as they are kept.
-    pub values: Option<Vec<String>>,
-    /// Only of this domain; the empty one is the general lists'.
-    pub domain: Option<String>,
-    /// Only from this source.
-    pub source: Option<String>,
-}
-
-/// Which decisions.
-#[derive(Clone, Debug, Default)]
-pub struct DecisionFilter {
-    /// Only of this domain.
-    pub domain: Option<String>,
-    /// Only of this user.
-    pub username: Option<String>,
-    /// Only with one of these codes.
-    pub codes: Vec<String>,
-    /// Only with this verdict, as the API numbers it.
-    pub verdict: Option<i32>,
-    /// Only from this address.
-    pub source_ip: Option<String>,
-    /// Only to numbers that start so.
-    pub number_prefix: Option<String>,
-    /// Only to this country.
-    pub destination_country: Option<String>,
-    /// Only with this Call-ID.
-    pub call_id: Option<String>,
-    /// Only this one.
-    pub id: Option<String>,
-    /// At or after.
-    pub since: Option<Timestamp>,
-    /// Before.
-    pub until: Option<Timestamp>,
-}
-
-/// What was decided in a span of time.
-#[derive(Clone, Debug, Default)]
-pub struct Statistics {
-    /// Decisions by code and verdict.
-    pub by_code: Vec<(String, i32, u64)>,
-    /// The countries most often dialed.
-    pub countries: Vec<(String, u64)>,
-    /// The accounts most often denied or challenged.
-    pub stopped: Vec<(String, u64)>,
-}
-
-/// Calls that an account was allowed on a day.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DayUsage {
-    /// The account.
-    pub account: AccountId,
-    /// The day, as YYYYMMDD.
-    pub day: i32,
-    /// In business hours.
-    pub business: u32,
-    /// Off hours.
-    pub off_hours: u32,
-}
-
-/// What the journal ships in one transaction.
-#[derive(Clone, Debug, Default)]
-pub struct Shipment {
-    /// The decisions.
-    pub decisions: Vec<DecisionRecord>,
-    /// The calls' progress.
-    pub calls: Vec<CallRecord>,
-    /// The accounts whose counters were set to zero: theirs are deleted first.
-    pub resets: Vec<AccountId>,
-    /// What is added to the usage of days.
-    pub usage: Vec<DayUsage>,
-    /// How many calls used a grant.
-    pub grants: Vec<(i64, i64)>,
-    /// Up to where in the journal this brings the database.
-    pub position: Position,
-}
-
-/// How many were made and how many were replaced or removed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Written {
-    /// New.
-    pub created: u64,
-    /// Replaced.
-    pub replaced: u64,
-    /// Removed.
-    pub removed: u64,
 }
 
 /// A database.
@@ -440,27 +180,4 @@ pub trait Store: Send + Sync + 'static {
     async fn prune(&self, before: Timestamp, now: Timestamp) -> Result<u64, StoreError>;
     /// Ends: what was written is on the disk.
     async fn close(&self);
-}
-
-/// The place of an entry in the order of the list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EntryCursor {
-    /// Its kind.
-    pub kind: String,
-    /// Its domain.
-    pub domain: String,
-    /// Its value.
-    pub value: String,
-    /// Its source.
-    pub source: String,
-}
-
-/// The limits' columns, in their order.
-pub(crate) fn limit_columns(limits: &Limits) -> [i64; 4] {
-    [
-        limits.concurrent_calls.into(),
-        limits.concurrent_calls_off_hours.into(),
-        limits.daily_quota.into(),
-        limits.daily_quota_off_hours.into(),
-    ]
 }

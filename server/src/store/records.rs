@@ -1,0 +1,224 @@
+//! What is written to a database and read again.
+
+use jiff::Timestamp;
+use tfps_engine::{
+    account::{Account, Limits},
+    call::AccountId,
+    lists::ListEntry,
+    number::Country,
+    usage::GrantKind,
+};
+
+use crate::journal::{CallRecord, DecisionRecord, Position};
+
+/// An account with what only administration needs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AccountRecord {
+    /// What decisions read.
+    pub account: Account,
+    /// Where its notices go; may be empty.
+    pub email_address: String,
+    /// The hash of its PIN, in PHC form.
+    pub pin_hash: Option<String>,
+    /// How often it was changed.
+    pub version: i64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// A policy as it is kept: a document in JSON.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyRecord {
+    /// The domain; empty: a general one.
+    pub domain: String,
+    /// The name.
+    pub name: String,
+    /// The document.
+    pub document: String,
+    /// How often it was changed.
+    pub version: i64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// An entry of a list with the time it was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryRecord {
+    /// The entry.
+    pub entry: ListEntry,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// A token, without its secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenRecord {
+    /// Its name in the API.
+    pub id: String,
+    /// What it is for.
+    pub name: String,
+    /// The role, as the API writes it.
+    pub role: String,
+    /// The domain it is bound to; empty: none.
+    pub domain: String,
+    /// SHA-256 of the secret.
+    pub hash: [u8; 32],
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ends.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A verification that was opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerificationRecord {
+    /// Its id.
+    pub id: String,
+    /// The challenge it is for.
+    pub challenge_id: String,
+    /// The account it is for.
+    pub account: AccountId,
+    /// The purpose, in words.
+    pub purpose: String,
+    /// When it was opened.
+    pub opened_at: Timestamp,
+    /// Until when digits are taken.
+    pub expires_at: Timestamp,
+    /// The hash of the captcha's digits; `None` for a PIN.
+    pub digits_hash: Option<Vec<u8>>,
+    /// Where it stands.
+    pub status: VerificationStatus,
+    /// When it was passed or failed.
+    pub completed_at: Option<Timestamp>,
+}
+
+/// Where a verification stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VerificationStatus {
+    /// Waiting for digits.
+    Opened,
+    /// Passed.
+    Passed,
+    /// Failed.
+    Failed,
+    /// Passed, and the limits that the caller gave were learned from it.
+    Used,
+}
+
+impl VerificationStatus {
+    /// As it is kept.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Used => "used",
+        }
+    }
+}
+
+/// A country that a verification opens for a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrantRecord {
+    /// Its number; 0 before it is kept.
+    pub id: i64,
+    /// The account.
+    pub account: AccountId,
+    /// Which way.
+    pub kind: GrantKind,
+    /// Which country.
+    pub country: Country,
+    /// Until when.
+    pub expires_at: Timestamp,
+    /// For how many calls.
+    pub calls: Option<u32>,
+    /// How many of them were made.
+    pub used: u32,
+}
+
+/// What a passed verification changes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Passed {
+    /// The account is made.
+    Created(AccountRecord),
+    /// The account is changed.
+    Updated(AccountRecord),
+    /// A country is opened for a while.
+    Granted(GrantRecord),
+    /// Nothing is changed.
+    Nothing,
+}
+
+/// An outcome that was taught.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutcomeRecord {
+    /// When.
+    pub learned_at: Timestamp,
+    /// The decision it is about.
+    pub decision_id: Option<String>,
+    /// The number it is about, in E.164.
+    pub number: String,
+    /// The domain it was taught for; empty: all.
+    pub domain: String,
+    /// `confirmed-fraud` or `false-positive`.
+    pub kind: &'static str,
+    /// Why.
+    pub note: String,
+    /// Whose token taught it.
+    pub taught_by: String,
+}
+
+/// Calls that an account was allowed on a day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DayUsage {
+    /// The account.
+    pub account: AccountId,
+    /// The day, as YYYYMMDD.
+    pub day: i32,
+    /// In business hours.
+    pub business: u32,
+    /// Off hours.
+    pub off_hours: u32,
+}
+
+/// What the journal ships in one transaction.
+#[derive(Clone, Debug, Default)]
+pub struct Shipment {
+    /// The decisions.
+    pub decisions: Vec<DecisionRecord>,
+    /// The calls' progress.
+    pub calls: Vec<CallRecord>,
+    /// The accounts whose counters were set to zero: theirs are deleted first.
+    pub resets: Vec<AccountId>,
+    /// What is added to the usage of days.
+    pub usage: Vec<DayUsage>,
+    /// How many calls used a grant.
+    pub grants: Vec<(i64, i64)>,
+    /// Up to where in the journal this brings the database.
+    pub position: Position,
+}
+
+/// How many were made and how many were replaced or removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// New.
+    pub created: u64,
+    /// Replaced.
+    pub replaced: u64,
+    /// Removed.
+    pub removed: u64,
+}
+
+/// The limits' columns, in their order.
+pub(crate) fn limit_columns(limits: &Limits) -> [i64; 4] {
+    [
+        limits.concurrent_calls.into(),
+        limits.concurrent_calls_off_hours.into(),
+        limits.daily_quota.into(),
+        limits.daily_quota_off_hours.into(),
+    ]
+}
