@@ -1,6 +1,4 @@
 //! What a terminal shows of what is typed: a captcha, but never a PIN.
-#![cfg(unix)]
-#![allow(missing_docs, unreachable_pub, dead_code)]
 
 use std::{
     fs::{self, File},
@@ -16,9 +14,7 @@ use rustix::{
     termios::{LocalModes, tcgetattr},
 };
 
-use self::fake::Fake;
-
-mod fake;
+use super::fake::Fake;
 
 /// Somebody at a terminal, on which a command waits for an answer.
 struct Somebody {
