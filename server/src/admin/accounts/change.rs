@@ -93,7 +93,7 @@ impl AccountChange {
             account.destination_countries = countries;
         }
         if let Some(policy) = self.policy {
-            account.policy = (!policy.is_empty()).then(|| policy.into());
+            account.policy = Some(policy.as_str()).filter(|name| !name.is_empty()).into();
         }
         if let Some(email) = self.email_address {
             record.email_address = email;

@@ -10,26 +10,45 @@ use tfps_engine::{
     number::CountrySet,
 };
 
-use super::{AccountFilter, AccountRecord, StoreError, corrupt, timestamp};
+use super::{AccountFilter, AccountRecord, ROWS_AHEAD, StoreError, corrupt, timestamp};
 use crate::store::limit_columns;
 
 const COLUMNS: &str = "domain, username, concurrent_calls, concurrent_calls_off_hours, daily_quota, \
      daily_quota_off_hours, source_countries, destination_countries, policy, block_reason, \
      email_address, pin_hash, version, created_at, updated_at";
 
+/// Reads in pages: a reader that runs ahead of the taker by as much as it may wakes it, and is woken, at every row.
 pub(super) async fn load(
     pool: &SqlitePool,
     take: &mut (dyn FnMut(Account) + Send),
 ) -> Result<(), StoreError> {
-    let mut rows = sqlx::query(
-        "SELECT domain, username, concurrent_calls, concurrent_calls_off_hours, daily_quota, \
-         daily_quota_off_hours, source_countries, destination_countries, policy, block_reason FROM accounts",
-    )
-    .fetch(pool);
-    while let Some(row) = rows.try_next().await? {
-        take(account(&row)?);
+    let (mut domain, mut username) = (String::new(), String::new());
+    loop {
+        let mut rows = sqlx::query(
+            "SELECT domain, username, concurrent_calls, concurrent_calls_off_hours, daily_quota, \
+             daily_quota_off_hours, source_countries, destination_countries, policy, block_reason FROM accounts \
+             WHERE (domain, username) > (?, ?) ORDER BY domain, username LIMIT ?",
+        )
+        .bind(&domain)
+        .bind(&username)
+        .bind(ROWS_AHEAD as i64)
+        .fetch(pool);
+        let mut read = 0;
+        let mut last = None;
+        while let Some(row) = rows.try_next().await? {
+            let account = account(&row)?;
+            read += 1;
+            if read == ROWS_AHEAD {
+                last = Some(account.id.clone());
+            }
+            take(account);
+        }
+        drop(rows);
+        let Some(last) = last else {
+            return Ok(());
+        };
+        (domain, username) = (last.domain().to_owned(), last.username().to_owned());
     }
-    Ok(())
 }
 
 pub(super) async fn one(pool: &SqlitePool, id: &AccountId) -> Result<AccountRecord, StoreError> {

@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, SqlitePool, sqlite::SqliteRow};
 use tfps_engine::lists::{Action, Change, EntryKey, EntryKind, EntryValue, ListEntry};
 
-use super::{EntryCursor, EntryFilter, EntryRecord, StoreError, Written, corrupt, timestamp};
+use super::{
+    EntryCursor, EntryFilter, EntryRecord, ROWS_AHEAD, StoreError, Written, corrupt, timestamp,
+};
 
 /// Rows a statement: SQLite takes 32,766 parameters.
 const CHUNK: usize = 2_000;
@@ -18,16 +20,42 @@ pub(super) async fn load(
     take: &mut (dyn FnMut(ListEntry) + Send),
 ) -> Result<(), StoreError> {
     let mut shared = Shared::default();
-    let mut rows = sqlx::query(
-        "SELECT kind, domain, value, source, action, reason, expires_at FROM entries \
-         WHERE expires_at IS NULL OR expires_at > ?",
-    )
-    .bind(now.as_millisecond())
-    .fetch(pool);
-    while let Some(row) = rows.try_next().await? {
-        take(entry(&row, &mut shared)?);
+    let mut after: [String; 4] = Default::default();
+    loop {
+        let [kind, domain, value, source] = &after;
+        // In pages, as accounts are.
+        let mut rows = sqlx::query(
+            "SELECT kind, domain, value, source, action, reason, expires_at FROM entries \
+             WHERE (kind, domain, value, source) > (?, ?, ?, ?) AND (expires_at IS NULL OR expires_at > ?) \
+             ORDER BY kind, domain, value, source LIMIT ?",
+        )
+        .bind(kind)
+        .bind(domain)
+        .bind(value)
+        .bind(source)
+        .bind(now.as_millisecond())
+        .bind(ROWS_AHEAD as i64)
+        .fetch(pool);
+        let mut read = 0;
+        let mut last = None;
+        while let Some(row) = rows.try_next().await? {
+            take(entry(&row, &mut shared)?);
+            read += 1;
+            if read == ROWS_AHEAD {
+                last = Some([
+                    row.try_get(0)?,
+                    row.try_get(1)?,
+                    row.try_get(2)?,
+                    row.try_get(3)?,
+                ]);
+            }
+        }
+        drop(rows);
+        let Some(last) = last else {
+            return Ok(());
+        };
+        after = last;
     }
-    Ok(())
 }
 
 pub(super) async fn list(

@@ -28,8 +28,8 @@ use super::{
 };
 use crate::journal::{CallRecord, DecisionRecord, Position};
 
-/// Rows that are read ahead of who takes them: two threads hand a million accounts over, and few hand-overs cost less.
-const ROWS_AHEAD: usize = 1_024;
+/// Rows that are read ahead of who takes them.
+const ROWS_AHEAD: usize = 4_096;
 
 /// The database in one file.
 #[derive(Debug)]
