@@ -124,18 +124,20 @@ pub async fn restore(
     config: &Config,
     at: Timestamp,
 ) -> Result<(State, Position), RestoreError> {
+    let accounts = Accounts::default();
+    let mut put = |account| drop(accounts.put(account));
+    let (snapshot, ()) = tokio::try_join!(snapshot(store, at), async {
+        Ok(store.load_accounts(&mut put).await?)
+    })?;
+    accounts.shrink();
     let state = State {
-        accounts: Accounts::default(),
+        accounts,
         strangers: Accounts::bounded(config.watch.capacity),
-        snapshot: arc_swap::ArcSwap::from_pointee(snapshot(store, at).await?),
+        snapshot: arc_swap::ArcSwap::from_pointee(snapshot),
         watch: Watch::with_capacity(config.watch.capacity),
         challenges: Challenges::with_capacity(config.watch.capacity.min(MAX_CHALLENGES)),
         recent: Recent::with_capacity(config.calls.call_ids),
     };
-    store
-        .load_accounts(&mut |account| drop(state.accounts.put(account)))
-        .await?;
-    state.accounts.shrink();
     usage(store, &state, at).await?;
     let passed: HashSet<String> = store
         .passed_challenges(at - LONGEST_CHALLENGE)

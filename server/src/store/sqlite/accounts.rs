@@ -9,45 +9,56 @@ use tfps_engine::{
     call::AccountId,
     number::CountrySet,
 };
+use tokio::sync::mpsc;
 
-use super::{AccountFilter, AccountRecord, ROWS_AHEAD, StoreError, corrupt, timestamp};
+use super::{
+    AccountFilter, AccountRecord, PAGES_AHEAD, ROWS_AHEAD, StoreError, corrupt, stopped, timestamp,
+};
 use crate::store::limit_columns;
 
 const COLUMNS: &str = "domain, username, concurrent_calls, concurrent_calls_off_hours, daily_quota, \
      daily_quota_off_hours, source_countries, destination_countries, policy, block_reason, \
      email_address, pin_hash, version, created_at, updated_at";
 
-/// Reads in pages: a reader that runs ahead of the taker by as much as it may wakes it, and is woken, at every row.
+/// Hands every account over. Reading, parsing and taking go on at the same time, each by a thread of its own.
 pub(super) async fn load(
     pool: &SqlitePool,
     take: &mut (dyn FnMut(Account) + Send),
 ) -> Result<(), StoreError> {
-    let (mut domain, mut username) = (String::new(), String::new());
+    let (sender, mut pages) = mpsc::channel(PAGES_AHEAD);
+    let reading = tokio::spawn(read_pages(pool.clone(), sender));
+    while let Some(page) = pages.recv().await {
+        page.into_iter().for_each(&mut *take);
+    }
+    reading.await.map_err(|error| stopped(&error))?
+}
+
+/// Reads in pages: a reader that is ahead of the parser by as much as it may be wakes it, and is woken, at every row.
+async fn read_pages(pool: SqlitePool, pages: mpsc::Sender<Vec<Account>>) -> Result<(), StoreError> {
+    let mut after: Option<AccountId> = None;
     loop {
+        let (domain, username) = after
+            .as_ref()
+            .map_or(("", ""), |id| (id.domain(), id.username()));
         let mut rows = sqlx::query(
             "SELECT domain, username, concurrent_calls, concurrent_calls_off_hours, daily_quota, \
              daily_quota_off_hours, source_countries, destination_countries, policy, block_reason FROM accounts \
              WHERE (domain, username) > (?, ?) ORDER BY domain, username LIMIT ?",
         )
-        .bind(&domain)
-        .bind(&username)
+        .bind(domain)
+        .bind(username)
         .bind(ROWS_AHEAD as i64)
-        .fetch(pool);
-        let mut read = 0;
-        let mut last = None;
+        .fetch(&pool);
+        let mut page = Vec::with_capacity(ROWS_AHEAD);
         while let Some(row) = rows.try_next().await? {
-            let account = account(&row)?;
-            read += 1;
-            if read == ROWS_AHEAD {
-                last = Some(account.id.clone());
-            }
-            take(account);
+            page.push(account(&row)?);
         }
         drop(rows);
-        let Some(last) = last else {
+        let full = page.len() == ROWS_AHEAD;
+        after = page.last().map(|account| account.id.clone());
+        if pages.send(page).await.is_err() || !full {
             return Ok(());
-        };
-        (domain, username) = (last.domain().to_owned(), last.username().to_owned());
+        }
     }
 }
 

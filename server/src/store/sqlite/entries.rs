@@ -6,24 +6,39 @@ use futures::TryStreamExt;
 use jiff::Timestamp;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, SqlitePool, sqlite::SqliteRow};
 use tfps_engine::lists::{Action, Change, EntryKey, EntryKind, EntryValue, ListEntry};
+use tokio::sync::mpsc;
 
 use super::{
-    EntryCursor, EntryFilter, EntryRecord, ROWS_AHEAD, StoreError, Written, corrupt, timestamp,
+    EntryCursor, EntryFilter, EntryRecord, PAGES_AHEAD, ROWS_AHEAD, StoreError, Written, corrupt,
+    stopped, timestamp,
 };
 
 /// Rows a statement: SQLite takes 32,766 parameters.
 const CHUNK: usize = 2_000;
 
+/// Hands every entry over that has not expired, as accounts are handed over.
 pub(super) async fn load(
     pool: &SqlitePool,
     now: Timestamp,
     take: &mut (dyn FnMut(ListEntry) + Send),
 ) -> Result<(), StoreError> {
+    let (sender, mut pages) = mpsc::channel(PAGES_AHEAD);
+    let reading = tokio::spawn(read_pages(pool.clone(), now, sender));
+    while let Some(page) = pages.recv().await {
+        page.into_iter().for_each(&mut *take);
+    }
+    reading.await.map_err(|error| stopped(&error))?
+}
+
+async fn read_pages(
+    pool: SqlitePool,
+    now: Timestamp,
+    pages: mpsc::Sender<Vec<ListEntry>>,
+) -> Result<(), StoreError> {
     let mut shared = Shared::default();
     let mut after: [String; 4] = Default::default();
     loop {
         let [kind, domain, value, source] = &after;
-        // In pages, as accounts are.
         let mut rows = sqlx::query(
             "SELECT kind, domain, value, source, action, reason, expires_at FROM entries \
              WHERE (kind, domain, value, source) > (?, ?, ?, ?) AND (expires_at IS NULL OR expires_at > ?) \
@@ -35,13 +50,12 @@ pub(super) async fn load(
         .bind(source)
         .bind(now.as_millisecond())
         .bind(ROWS_AHEAD as i64)
-        .fetch(pool);
-        let mut read = 0;
+        .fetch(&pool);
+        let mut page = Vec::with_capacity(ROWS_AHEAD);
         let mut last = None;
         while let Some(row) = rows.try_next().await? {
-            take(entry(&row, &mut shared)?);
-            read += 1;
-            if read == ROWS_AHEAD {
+            page.push(entry(&row, &mut shared)?);
+            if page.len() == ROWS_AHEAD {
                 last = Some([
                     row.try_get(0)?,
                     row.try_get(1)?,
@@ -51,10 +65,11 @@ pub(super) async fn load(
             }
         }
         drop(rows);
-        let Some(last) = last else {
-            return Ok(());
-        };
-        after = last;
+        let gone = pages.send(page).await.is_err();
+        match last {
+            Some(last) if !gone => after = last,
+            _ => return Ok(()),
+        }
     }
 }
 

@@ -30,6 +30,8 @@ use crate::journal::{CallRecord, DecisionRecord, Position};
 
 /// Rows that are read ahead of who takes them.
 const ROWS_AHEAD: usize = 4_096;
+/// Pages of so many rows that are ahead of who takes them.
+const PAGES_AHEAD: usize = 2;
 
 /// The database in one file.
 #[derive(Debug)]
@@ -95,6 +97,11 @@ impl From<sqlx::Error> for StoreError {
 /// What does not read as it was written: somebody changed it by other means.
 fn corrupt(what: &str, error: impl std::fmt::Display) -> StoreError {
     StoreError::Unavailable(format!("{what} in the database does not read: {error}"))
+}
+
+/// A task of ours panicked or was stopped.
+fn stopped(error: &tokio::task::JoinError) -> StoreError {
+    StoreError::Unavailable(error.to_string())
 }
 
 fn timestamp(milliseconds: i64) -> Timestamp {
