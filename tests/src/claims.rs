@@ -51,3 +51,32 @@ pub fn names<T: std::fmt::Debug>(answer: Result<T, tfps_client::Error>, field: &
         .collect();
     assert_eq!(named, [field], "{rejection:?}");
 }
+
+/// How the server refused: the code and `ErrorInfo.reason`.
+#[track_caller]
+fn refusal<T: std::fmt::Debug>(answer: Result<T, tfps_client::Error>) -> (Code, String) {
+    let error = answer.expect_err("a refusal");
+    let rejection = error.rejection().expect("the server's own words");
+    (rejection.code, rejection.reason.clone())
+}
+
+/// There is no such thing.
+///
+/// # Panics
+/// When the server knows one, or says something else.
+#[track_caller]
+pub fn not_found<T: std::fmt::Debug>(answer: Result<T, tfps_client::Error>) {
+    assert_eq!(refusal(answer), (Code::NotFound, "NOT_FOUND".to_owned()));
+}
+
+/// The server refused as things are, for this reason.
+///
+/// # Panics
+/// When it did not.
+#[track_caller]
+pub fn not_now<T: std::fmt::Debug>(answer: Result<T, tfps_client::Error>, reason: &str) {
+    assert_eq!(
+        refusal(answer),
+        (Code::FailedPrecondition, reason.to_owned())
+    );
+}

@@ -4,9 +4,12 @@
 pub mod binaries;
 pub mod claims;
 pub mod clock;
+pub mod garbage;
 pub mod raw;
 mod said;
 pub mod scene;
 mod server;
+pub mod shell;
+pub mod verification;
 
 pub use server::{Command, Refused, Server, eventually};

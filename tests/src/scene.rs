@@ -1,11 +1,8 @@
 //! What most stories begin with: accounts, policies, calls.
 
-use tfps_client::{
-    Client, Error,
-    v1::{self, CheckRequest, CheckResponse},
-};
+use tfps_client::v1::{self, CheckRequest, CheckResponse};
 
-use crate::{Server, clock};
+use crate::{Server, clock, eventually};
 
 /// The domain that the stories play in.
 pub const DOMAIN: &str = "example.com";
@@ -18,12 +15,41 @@ pub const SOMALIA: &str = "252612345678";
 /// A number of Cuba, which the default policy blocks.
 pub const CUBA: &str = "5371234567";
 
+/// Configuration: bad reputation at 203.0.113.7 and .8, France at 198.51.100.0/24, the United States at 192.0.2.0/24.
+pub const KNOWN_NETWORKS: &str = r#"
+[[reputation]]
+network = "203.0.113.7/32"
+abuse_confidence = 90
+
+[[reputation]]
+network = "203.0.113.8/32"
+apiban = true
+
+[[geo]]
+network = "198.51.100.0/24"
+country = "FR"
+
+[[geo]]
+network = "192.0.2.0/24"
+country = "US"
+"#;
+/// The domain of the others.
+pub const ELSEWHERE: &str = "other.example";
+
 /// A call attempt of an account of [`DOMAIN`].
 pub fn call(username: &str, dialed: &str) -> CheckRequest {
     CheckRequest {
         account: Some(key(username)),
         dialed_number: dialed.to_owned(),
         ..CheckRequest::default()
+    }
+}
+
+/// The same from an address.
+pub fn from(ip: &str, call: CheckRequest) -> CheckRequest {
+    CheckRequest {
+        source_ip: ip.to_owned(),
+        ..call
     }
 }
 
@@ -70,6 +96,34 @@ pub fn setting(rule: v1::Rule, mode: v1::RuleMode) -> v1::RuleSetting {
         rule: rule.into(),
         mode: mode.into(),
     }
+}
+
+/// A policy of a domain in which all is as usual.
+pub fn policy(name: &str, domain: &str) -> v1::Policy {
+    v1::Policy {
+        name: name.to_owned(),
+        domain: domain.to_owned(),
+        ..v1::Policy::default()
+    }
+}
+
+/// An address that a domain blocks.
+pub fn blocked(address: &str, domain: &str) -> v1::Entry {
+    v1::Entry {
+        kind: v1::EntryKind::Ip.into(),
+        value: address.to_owned(),
+        action: v1::EntryAction::Block.into(),
+        domain: domain.to_owned(),
+        ..v1::Entry::default()
+    }
+}
+
+/// The decisions of a domain.
+pub fn decisions_of(domain: &str) -> Option<v1::DecisionFilter> {
+    Some(v1::DecisionFilter {
+        domain: domain.to_owned(),
+        ..v1::DecisionFilter::default()
+    })
 }
 
 impl Server {
@@ -222,79 +276,6 @@ impl Server {
             .expect("the entry is right");
     }
 
-    /// Opens the verification of a challenge.
-    ///
-    /// # Errors
-    /// The server's refusal.
-    pub async fn start_verification(
-        &self,
-        username: &str,
-        challenge: &v1::Challenge,
-    ) -> Result<v1::StartVerificationResponse, Error> {
-        let request = v1::StartVerificationRequest {
-            challenge_id: challenge.id.clone(),
-            account: Some(key(username)),
-            purpose: challenge.purpose,
-        };
-        self.admin().start_verification(request).await
-    }
-
-    /// Types the digits of a verification.
-    ///
-    /// # Errors
-    /// The server's refusal.
-    pub async fn complete(
-        &self,
-        verification_id: &str,
-        digits: &str,
-    ) -> Result<v1::CompleteVerificationResponse, Error> {
-        complete(self.admin(), verification_id, digits).await
-    }
-
-    /// Passes the challenge that a call got; what it changed.
-    ///
-    /// # Panics
-    /// When the call got none, or the right digits do not pass.
-    pub async fn verify(
-        &self,
-        username: &str,
-        decision: &CheckResponse,
-    ) -> v1::CompleteVerificationResponse {
-        let challenge = decision.challenge.as_ref().expect("a challenge");
-        let opened = self
-            .start_verification(username, challenge)
-            .await
-            .expect("a verification opens");
-        let completed = self
-            .complete(&opened.verification_id, &opened.captcha_digits)
-            .await
-            .expect("the digits are taken");
-        assert!(completed.passed, "{completed:?}");
-        completed
-    }
-
-    /// Types wrong digits for the challenge that a call got.
-    ///
-    /// # Panics
-    /// When it has none, or they pass.
-    pub async fn fail(
-        &self,
-        username: &str,
-        decision: &CheckResponse,
-    ) -> v1::CompleteVerificationResponse {
-        let challenge = decision.challenge.as_ref().expect("a challenge");
-        let opened = self
-            .start_verification(username, challenge)
-            .await
-            .expect("a verification opens");
-        let completed = self
-            .complete(&opened.verification_id, &wrong(&opened.captcha_digits))
-            .await
-            .expect("the digits are taken");
-        assert!(!completed.passed, "{completed:?}");
-        completed
-    }
-
     /// Tells how far a call has got.
     ///
     /// # Panics
@@ -337,6 +318,19 @@ impl Server {
         }
     }
 
+    /// Waits until every decision is in the database.
+    ///
+    /// # Panics
+    /// When it is not in half a minute.
+    pub async fn shipped(&self) {
+        eventually("the journal is shipped", || async {
+            let answer = self.admin().get_status(Default::default()).await;
+            let journal = answer.expect("the status").journal.expect("the journal's");
+            (journal.not_yet_shipped == 0).then_some(())
+        })
+        .await;
+    }
+
     /// Makes a token; its secret.
     ///
     /// # Panics
@@ -352,28 +346,4 @@ impl Server {
         let answer = self.admin().create_token(request).await;
         answer.expect("the token is right").secret
     }
-}
-
-/// Types the digits of a verification.
-///
-/// # Errors
-/// The server's refusal.
-pub async fn complete(
-    client: &Client,
-    verification_id: &str,
-    digits: &str,
-) -> Result<v1::CompleteVerificationResponse, Error> {
-    let request = v1::CompleteVerificationRequest {
-        verification_id: verification_id.to_owned(),
-        digits: digits.to_owned(),
-    };
-    client.complete_verification(request).await
-}
-
-/// Digits of the same length that are not these.
-pub fn wrong(digits: &str) -> String {
-    digits
-        .bytes()
-        .map(|digit| char::from(if digit == b'9' { b'0' } else { digit + 1 }))
-        .collect()
 }

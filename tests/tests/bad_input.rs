@@ -5,21 +5,9 @@ use tfps_client::v1::{self, CheckRequest};
 use tfps_tests::{
     Server,
     claims::names,
+    garbage::GARBAGE,
     scene::{DOMAIN, HOME_NUMBER, call, key},
 };
-
-/// Text that is in none of its fields' languages.
-const GARBAGE: [&str; 9] = [
-    "x' OR '1'='1",
-    "\"; DROP TABLE accounts; --",
-    "\0",
-    "a\0b",
-    "a\r\nb: c",
-    "\u{1b}[2J",
-    "%s%n%x",
-    "\u{202e}\u{feff}",
-    "\u{10ffff}",
-];
 
 #[tokio::test]
 async fn a_field_of_a_call_that_is_too_long_is_named() {

@@ -5,38 +5,15 @@ use tfps_client::v1::{self, CheckRequest, Purpose, Rule, RuleMode};
 use tfps_tests::{
     Server,
     claims::{challenged, denied},
-    scene::{CUBA, HOME_NUMBER, LONDON, SOMALIA, call, closed_today, key, limits, setting},
+    scene::{
+        CUBA, HOME_NUMBER, KNOWN_NETWORKS, LONDON, SOMALIA, call, closed_today, from, key, limits,
+        setting,
+    },
 };
-
-/// Networks that the server knows beforehand.
-const KNOWN: &str = r#"
-[[reputation]]
-network = "203.0.113.7/32"
-abuse_confidence = 90
-
-[[reputation]]
-network = "203.0.113.8/32"
-apiban = true
-
-[[geo]]
-network = "198.51.100.0/24"
-country = "FR"
-
-[[geo]]
-network = "192.0.2.0/24"
-country = "US"
-"#;
-
-fn from(ip: &str, call: CheckRequest) -> CheckRequest {
-    CheckRequest {
-        source_ip: ip.to_owned(),
-        ..call
-    }
-}
 
 #[tokio::test]
 async fn r04_r05_v02_are_about_where_a_call_comes_from() {
-    let server = Server::open_with(KNOWN).await;
+    let server = Server::open_with(KNOWN_NETWORKS).await;
     server
         .account_with("alice", |account| {
             account.destination_countries = vec!["US".to_owned(), "GB".to_owned()];

@@ -5,34 +5,8 @@ use tfps_client::v1::{self, CheckRequest, EntryAction, EntryKind, Verdict};
 use tfps_tests::{
     Server,
     claims::denied,
-    scene::{CUBA, DOMAIN, HOME_NUMBER, LONDON, call, key},
+    scene::{CUBA, DOMAIN, HOME_NUMBER, KNOWN_NETWORKS, LONDON, call, from, key},
 };
-
-/// Networks that the server knows beforehand.
-const KNOWN: &str = r#"
-[[reputation]]
-network = "203.0.113.7/32"
-abuse_confidence = 90
-
-[[reputation]]
-network = "203.0.113.8/32"
-apiban = true
-
-[[geo]]
-network = "198.51.100.0/24"
-country = "FR"
-
-[[geo]]
-network = "192.0.2.0/24"
-country = "US"
-"#;
-
-fn from(ip: &str, call: CheckRequest) -> CheckRequest {
-    CheckRequest {
-        source_ip: ip.to_owned(),
-        ..call
-    }
-}
 
 #[tokio::test]
 async fn a00_tells_all_about_the_call() {
@@ -95,7 +69,7 @@ async fn r01_r14_r03_are_the_operators_lists() {
 
 #[tokio::test]
 async fn r02_r15_are_bad_reputation() {
-    let server = Server::open_with(KNOWN).await;
+    let server = Server::open_with(KNOWN_NETWORKS).await;
     server.account("alice").await;
     denied(
         &server

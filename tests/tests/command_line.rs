@@ -1,86 +1,12 @@
 //! tfpsctl against a real server, as an operator types it.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by it")]
 
-use std::{
-    io::Write,
-    process::{Command, Output, Stdio},
-};
-
 use tfps_client::v1;
 use tfps_tests::{
-    Server, binaries,
+    Server,
     scene::{CUBA, HOME_NUMBER, LONDON, call},
+    shell::Shell,
 };
-
-/// A shell beside a server.
-struct Shell<'s> {
-    server: &'s Server,
-    folder: tempfile::TempDir,
-    token: Option<String>,
-}
-
-/// What a command said, and how it ended.
-#[derive(Debug)]
-struct Said {
-    out: String,
-    err: String,
-    code: i32,
-}
-
-impl<'s> Shell<'s> {
-    fn new(server: &'s Server) -> Self {
-        Self {
-            server,
-            folder: tempfile::tempdir().unwrap(),
-            token: None,
-        }
-    }
-
-    fn file(&self, name: &str, content: &str) {
-        std::fs::write(self.folder.path().join(name), content).unwrap();
-    }
-
-    fn run(&self, line: &str) -> Said {
-        self.run_with_input(line, "")
-    }
-
-    fn run_with_input(&self, line: &str, input: &str) -> Said {
-        let mut command = Command::new(binaries::tfpsctl());
-        command
-            .args(line.split_whitespace())
-            .current_dir(self.folder.path())
-            .env("HOME", self.folder.path())
-            .env("TFPS_SERVER", self.server.url())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        match &self.token {
-            Some(secret) => command.env("TFPS_TOKEN", secret),
-            None => command.env("TFPS_TOKEN_FILE", self.server.admin_token_path()),
-        };
-        let mut child = command.spawn().unwrap();
-        // A command that fails early does not read it.
-        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-        let Output {
-            status,
-            stdout,
-            stderr,
-        } = child.wait_with_output().unwrap();
-        Said {
-            out: String::from_utf8(stdout).unwrap(),
-            err: String::from_utf8(stderr).unwrap(),
-            code: status.code().unwrap(),
-        }
-    }
-
-    /// What a command that succeeds writes as JSON.
-    #[track_caller]
-    fn json(&self, line: &str) -> serde_json::Value {
-        let said = self.run(&format!("{line} --output json"));
-        assert_eq!(said.code, 0, "{line}: {said:?}");
-        serde_json::from_str(&said.out).expect(line)
-    }
-}
 
 // The commands are waited for by a thread: the server is another process and needs none of this one's.
 #[tokio::test]

@@ -7,36 +7,11 @@ use tfps_client::{
 };
 use tfps_tests::{
     Server,
-    scene::{DOMAIN, HOME_NUMBER, LONDON, SOMALIA, call, setting},
+    scene::{
+        DOMAIN, ELSEWHERE, HOME_NUMBER, LONDON, SOMALIA, blocked, call, decisions_of, policy,
+        setting,
+    },
 };
-
-/// The domain of the others.
-const ELSEWHERE: &str = "other.example";
-
-fn policy(name: &str, domain: &str) -> v1::Policy {
-    v1::Policy {
-        name: name.to_owned(),
-        domain: domain.to_owned(),
-        ..v1::Policy::default()
-    }
-}
-
-fn entry(value: &str, domain: &str) -> v1::Entry {
-    v1::Entry {
-        kind: v1::EntryKind::Ip.into(),
-        value: value.to_owned(),
-        action: v1::EntryAction::Block.into(),
-        domain: domain.to_owned(),
-        ..v1::Entry::default()
-    }
-}
-
-fn decisions_of(domain: &str) -> Option<v1::DecisionFilter> {
-    Some(v1::DecisionFilter {
-        domain: domain.to_owned(),
-        ..v1::DecisionFilter::default()
-    })
-}
 
 /// Two domains with the same things in each.
 async fn two_domains() -> (Server, Client) {
@@ -47,7 +22,7 @@ async fn two_domains() -> (Server, Client) {
             .await;
         server.put_policy(policy("strict", domain)).await;
         let request = v1::PutEntriesRequest {
-            entries: vec![entry("192.0.2.7", domain)],
+            entries: vec![blocked("192.0.2.7", domain)],
         };
         server.admin().put_entries(request).await.unwrap();
         let mut asked = call("alice", HOME_NUMBER);
@@ -55,7 +30,7 @@ async fn two_domains() -> (Server, Client) {
         assert_eq!(server.code(asked).await, "A00");
     }
     let request = v1::PutEntriesRequest {
-        entries: vec![entry("192.0.2.8", "")],
+        entries: vec![blocked("192.0.2.8", "")],
     };
     server.admin().put_entries(request).await.unwrap();
     let secret = server.token(Role::DomainAdmin, DOMAIN).await;
@@ -130,7 +105,10 @@ async fn a_domain_admin_changes_its_domain_alone() {
     };
     assert_eq!(client.put_policy(general).await.unwrap_err().code(), denied);
     let general = v1::PutEntriesRequest {
-        entries: vec![entry("192.0.2.9", DOMAIN), entry("192.0.2.9", ELSEWHERE)],
+        entries: vec![
+            blocked("192.0.2.9", DOMAIN),
+            blocked("192.0.2.9", ELSEWHERE),
+        ],
     };
     assert_eq!(
         client.put_entries(general).await.unwrap_err().code(),
@@ -222,10 +200,13 @@ async fn a_verification_is_its_domains() {
         .unwrap();
     for role in [Role::DomainAdmin, Role::Switch] {
         let other = server.client_of(&server.token(role, ELSEWHERE).await).await;
-        let error =
-            tfps_tests::scene::complete(&other, &opened.verification_id, &opened.captcha_digits)
-                .await
-                .unwrap_err();
+        let error = tfps_tests::verification::complete(
+            &other,
+            &opened.verification_id,
+            &opened.captcha_digits,
+        )
+        .await
+        .unwrap_err();
         assert!(
             matches!(error.code(), Code::PermissionDenied | Code::NotFound),
             "{error:?}"

@@ -11,22 +11,10 @@ use tfps_client::{
 };
 use tfps_tests::{
     Server,
+    garbage::GARBAGE,
     raw::Wire,
     scene::{DOMAIN, HOME_NUMBER, call},
 };
-
-/// Text that is in none of its fields' languages.
-const GARBAGE: [&str; 9] = [
-    "x' OR '1'='1",
-    "\"; DROP TABLE accounts; --",
-    "\0",
-    "a\0b",
-    "a\r\nb: c",
-    "\u{1b}[2J",
-    "%s%n%x",
-    "\u{202e}\u{feff}",
-    "\u{10ffff}",
-];
 
 /// Every field of every request, by the descriptors: one that is new is tried too.
 #[tokio::test]

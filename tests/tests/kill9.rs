@@ -15,7 +15,7 @@ use tfps_client::{
     v1::{self, CallEvent, CheckRequest, CheckResponse},
 };
 use tfps_tests::{
-    Server, clock, eventually,
+    Server, clock,
     scene::{HOME_NUMBER, LONDON, call, limits, setting},
 };
 
@@ -199,7 +199,7 @@ async fn open_slots_challenges_and_failures_survive() {
         let mut after = server.get("alice").await;
         assert_eq!(after, before, "round {round}");
         assert_eq!(after.usage.take().unwrap().concurrent_calls, 2);
-        shipped(&server).await;
+        server.shipped().await;
     }
     let usage = server.usage("alice").await;
     assert_eq!(usage.failed_verifications, 1);
@@ -256,7 +256,7 @@ async fn a_lock_and_a_reset_survive() {
         assert!(alice.locked_until.is_some(), "round {round}");
         assert_eq!((alice.calls_today, alice.failed_verifications), (4, 4));
         assert_eq!(bob.calls_today, 1, "round {round}");
-        shipped(&server).await;
+        server.shipped().await;
     }
 }
 
@@ -307,7 +307,7 @@ async fn unknown_accounts_that_may_pass_keep_what_they_used() {
         server.kill9();
         server.restart().await;
         assert_eq!(server.code(asked()).await, "R11");
-        shipped(&server).await;
+        server.shipped().await;
     }
 }
 
@@ -329,7 +329,7 @@ async fn a_slot_is_the_same_after_the_restart_whatever_the_switchs_clock_said() 
         let request = v1::LearnRequest { lesson };
         server.admin().learn(request).await.unwrap();
     }
-    shipped(&server).await;
+    server.shipped().await;
     for username in ["alice", "bob"] {
         assert_eq!(server.usage(username).await.concurrent_calls, 1);
     }
@@ -339,13 +339,4 @@ async fn a_slot_is_the_same_after_the_restart_whatever_the_switchs_clock_said() 
         let usage = server.usage(username).await;
         assert_eq!(usage.concurrent_calls, 1, "{username}");
     }
-}
-
-/// Waits until the journal's decisions are in the database.
-async fn shipped(server: &Server) {
-    eventually("the journal is shipped", || async {
-        let status = server.admin().get_status(Default::default()).await.unwrap();
-        (status.journal.unwrap().not_yet_shipped == 0).then_some(())
-    })
-    .await;
 }

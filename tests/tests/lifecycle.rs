@@ -122,7 +122,9 @@ async fn every_request_sent_before_sigterm_is_answered() {
         .iter()
         .map(|opened| {
             let (client, id) = (server.admin().clone(), opened.verification_id.clone());
-            tokio::spawn(async move { tfps_tests::scene::complete(&client, &id, "0000").await })
+            tokio::spawn(
+                async move { tfps_tests::verification::complete(&client, &id, "0000").await },
+            )
         })
         .collect();
     eventually("they are in flight", || async {

@@ -11,11 +11,8 @@ use tfps_client::{
 use tfps_tests::{
     Server,
     raw::Wire,
-    scene::{DOMAIN, HOME_NUMBER, call},
+    scene::{DOMAIN, ELSEWHERE, HOME_NUMBER, blocked, call, decisions_of, policy},
 };
-
-/// The domain of the others.
-const ELSEWHERE: &str = "other.example";
 
 /// An RPC: who may call it, and what one who is bound to another domain gets.
 struct Row {
@@ -184,7 +181,7 @@ const ROWS: &[Row] = &[
     }),
     row("AdminService/PutEntries", CHANGE, Refused, |_| {
         v1::PutEntriesRequest {
-            entries: vec![entry("192.0.2.7", DOMAIN)],
+            entries: vec![blocked("192.0.2.7", DOMAIN)],
         }
         .encode_to_vec()
     }),
@@ -268,36 +265,11 @@ fn alice() -> Option<v1::AccountKey> {
     Some(tfps_tests::scene::key("alice"))
 }
 
-fn policy(name: &str, domain: &str) -> v1::Policy {
-    v1::Policy {
-        name: name.to_owned(),
-        domain: domain.to_owned(),
-        ..v1::Policy::default()
-    }
-}
-
-fn entry(value: &str, domain: &str) -> v1::Entry {
-    v1::Entry {
-        kind: v1::EntryKind::Ip.into(),
-        value: value.to_owned(),
-        action: v1::EntryAction::Block.into(),
-        domain: domain.to_owned(),
-        ..v1::Entry::default()
-    }
-}
-
 fn entries_of(domain: &str) -> v1::EntryFilter {
     v1::EntryFilter {
         domain: Some(domain.to_owned()),
         ..v1::EntryFilter::default()
     }
-}
-
-fn decisions_of(domain: &str) -> Option<v1::DecisionFilter> {
-    Some(v1::DecisionFilter {
-        domain: domain.to_owned(),
-        ..v1::DecisionFilter::default()
-    })
 }
 
 #[test]

@@ -3,30 +3,12 @@
 
 use tfps_client::{
     Code,
-    v1::{self, CheckRequest, CheckResponse, Verification},
+    v1::{self, CheckRequest},
 };
 use tfps_tests::{
     Server,
     scene::{HOME_NUMBER, LONDON, SOMALIA, call, key, limits},
 };
-
-async fn with_verification(change: impl FnOnce(&mut Verification)) -> Server {
-    let server = Server::open().await;
-    server
-        .policy(|policy| change(policy.verification.as_mut().unwrap()))
-        .await;
-    server
-}
-
-async fn challenged(
-    server: &Server,
-    username: &str,
-    dialed: &str,
-) -> (CheckResponse, v1::Challenge) {
-    let decision = server.check(call(username, dialed)).await;
-    let challenge = decision.challenge.clone().expect("a challenge");
-    (decision, challenge)
-}
 
 #[tokio::test]
 async fn what_passes_opens_that_one_thing() {
@@ -34,7 +16,7 @@ async fn what_passes_opens_that_one_thing() {
     let before = server
         .account_with("alice", |account| account.limits = Some(limits(50, 40)))
         .await;
-    let (decision, _) = challenged(&server, "alice", LONDON).await;
+    let (decision, _) = server.challenged("alice", LONDON).await;
     let after = server.verify("alice", &decision).await.account.unwrap();
     assert_eq!(after.destination_countries, ["GB", "US"]);
     assert_eq!(
@@ -50,14 +32,14 @@ async fn what_passes_opens_that_one_thing() {
 async fn two_countries_wait_for_two_verifications() {
     let server = Server::open().await;
     server.account("alice").await;
-    let (london, _) = challenged(&server, "alice", LONDON).await;
-    let (somalia, _) = challenged(&server, "alice", SOMALIA).await;
+    let (london, _) = server.challenged("alice", LONDON).await;
+    let (somalia, _) = server.challenged("alice", SOMALIA).await;
     assert_ne!(
         london.challenge.as_ref().unwrap().id,
         somalia.challenge.as_ref().unwrap().id
     );
     // Dialing again brings no new chances.
-    let (again, _) = challenged(&server, "alice", LONDON).await;
+    let (again, _) = server.challenged("alice", LONDON).await;
     assert_eq!(again.challenge, london.challenge);
     server.verify("alice", &somalia).await;
     assert_eq!(server.code(call("alice", SOMALIA)).await, "A00");
@@ -66,13 +48,13 @@ async fn two_countries_wait_for_two_verifications() {
 
 #[tokio::test]
 async fn a_grace_lasts_for_so_many_calls() {
-    let server = with_verification(|verification| {
+    let server = Server::with_verification(|verification| {
         verification.grace_minutes = 30;
         verification.grace_calls = 2;
     })
     .await;
     server.account("alice").await;
-    let (decision, _) = challenged(&server, "alice", LONDON).await;
+    let (decision, _) = server.challenged("alice", LONDON).await;
     server.verify("alice", &decision).await;
     let account = server.get("alice").await;
     assert_eq!(account.destination_countries, ["US"]);
@@ -95,13 +77,13 @@ async fn a_grace_lasts_for_so_many_calls() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_grace_of_one_call_is_one_call_however_many_come_at_once() {
-    let server = with_verification(|verification| {
+    let server = Server::with_verification(|verification| {
         verification.grace_minutes = 30;
         verification.grace_calls = 1;
     })
     .await;
     server.account("alice").await;
-    let (decision, _) = challenged(&server, "alice", LONDON).await;
+    let (decision, _) = server.challenged("alice", LONDON).await;
     server.verify("alice", &decision).await;
     let calls = (0..50).map(|caller| CheckRequest {
         caller_number: caller.to_string(),
@@ -177,7 +159,7 @@ async fn limits_that_a_caller_gives_are_bounded_and_taken_once() {
         server.admin().learn(request).await
     };
     server.account("mallory").await;
-    let (_, challenge) = challenged(&server, "carol", HOME_NUMBER).await;
+    let (_, challenge) = server.challenged("carol", HOME_NUMBER).await;
     let opened = server
         .start_verification("carol", &challenge)
         .await
