@@ -1,6 +1,9 @@
 //! Recorded decisions: found by what they are, paged, counted, watched as they are made.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by it")]
 
+use std::time::Duration;
+
+use futures::StreamExt;
 use tfps_client::v1::{self, CheckRequest};
 use tfps_tests::{
     Server, clock,
@@ -189,6 +192,43 @@ async fn decisions_are_found_by_what_they_are() {
         ..v1::GetStatisticsRequest::default()
     };
     assert_eq!(server.admin().get_statistics(empty).await.unwrap().total, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_watches_too_slowly_is_told_how_many_he_missed() {
+    const CALLS: u64 = 12_000;
+    let server = Server::open().await;
+    let watcher = server.another_connection().await;
+    let mut watch = watcher.watch_decisions(Default::default()).await.unwrap();
+    // Large decisions soon fill what waits on the connection for somebody to read.
+    let long = "x".repeat(256);
+    let stream = server.admin().stream_checks(256);
+    let calls = futures::stream::iter(0..CALLS).map(|number| {
+        let asked = CheckRequest {
+            caller_number: number.to_string(),
+            user_agent: long.clone(),
+            forwarded_from: long.clone(),
+            ..call("nobody", HOME_NUMBER)
+        };
+        let stream = stream.clone();
+        async move { stream.check(asked).await.unwrap() }
+    });
+    let decided = calls.buffer_unordered(256).count().await as u64;
+    assert_eq!(decided, CALLS);
+    let (mut seen, mut skipped) = (0, 0);
+    let mut last = String::new();
+    while seen + skipped < CALLS {
+        let next = tokio::time::timeout(Duration::from_secs(30), watch.next())
+            .await
+            .expect("what is not shown is told as skipped")
+            .unwrap();
+        seen += 1;
+        skipped += next.skipped;
+        let id = next.decision.unwrap().id;
+        assert!(last < id, "in their order");
+        last = id;
+    }
+    assert!(skipped > 0 && seen + skipped == CALLS, "{seen} {skipped}");
 }
 
 #[tokio::test]
