@@ -191,6 +191,129 @@ async fn a_challenge_is_gone_through_by_hand() {
 }
 
 #[tokio::test]
+async fn a_challenge_is_passed_by_hand() {
+    let server = Server::with_verification(|verification| {
+        verification.method = v1::VerificationMethod::Pin.into();
+        verification.pin = "4711".to_owned();
+    })
+    .await;
+    server.account("alice").await;
+    let shell = Shell::new(&server);
+    let said = shell.run(&format!("check alice example.com {LONDON}"));
+    assert_eq!(said.code, 4, "{said:?}");
+    let passed = shell.json("verify alice example.com --purpose destination-country --digits 4711");
+    assert_eq!(passed["passed"], true);
+    assert!(
+        passed["change"]
+            .as_str()
+            .unwrap()
+            .contains("United Kingdom"),
+        "{passed}"
+    );
+    let said = shell.run(&format!("check alice example.com {LONDON}"));
+    assert_eq!(said.code, 0, "{said:?}");
+    let said = shell.run("verify alice example.com --purpose destination-country --digits 4711");
+    assert_eq!(said.code, 8, "{said:?}");
+    assert!(
+        said.err.contains("hint") && said.err.contains("tfpsctl check"),
+        "{said:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_policy_is_edited() {
+    let server = Server::open().await;
+    let mut shell = Shell::new(&server);
+    let policy = || server.policy(|_| {});
+    let before = policy().await;
+    shell.set("EDITOR", "sed -i s/^max_failures.*/max_failures=7/");
+    let said = shell.run("policy edit default");
+    assert_eq!(said.code, 0, "{said:?}");
+    let mut after = policy().await;
+    let verification = after.verification.as_mut().unwrap();
+    assert_eq!(verification.max_failures, Some(7));
+    // Nothing else is another.
+    verification.max_failures = before.verification.as_ref().unwrap().max_failures;
+    (after.etag, after.update_time) = (before.etag.clone(), before.update_time);
+    assert_eq!(after, before);
+    // What the server refuses changes nothing, and is kept to be mended.
+    shell.set("EDITOR", "sed -i s/^time_zone.*/time_zone='Mars'/");
+    let said = shell.run("policy edit default");
+    assert_eq!(said.code, 2, "{said:?}");
+    assert!(
+        said.err.contains("time_zone") && said.err.contains("policy put"),
+        "{said:?}"
+    );
+    assert_eq!(policy().await.time_zone, before.time_zone);
+    shell.set("EDITOR", "false");
+    assert_ne!(shell.run("policy edit default").code, 0);
+}
+
+#[tokio::test]
+async fn decisions_are_followed() {
+    let server = Server::open().await;
+    server.account("alice").await;
+    let shell = Shell::new(&server);
+    let mut following = shell.start("decisions --follow --code R07 --output json");
+    let mut next = tokio::task::spawn_blocking(move || {
+        let line = following.line();
+        (following, line)
+    });
+    // It is followed from some moment on: calls are made until one is shown.
+    let mut made = Vec::new();
+    while !next.is_finished() {
+        assert!(made.len() < 1_000, "none is shown");
+        server.check(call("alice", HOME_NUMBER)).await;
+        made.push(server.check(call("alice", "21012345678")).await.decision_id);
+        tokio::time::sleep(std::time::Duration::from_millis(30)).await;
+    }
+    let (mut following, line) = (&mut next).await.unwrap();
+    let shown: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(shown["code"], "R07");
+    let first = made
+        .iter()
+        .position(|id| shown["id"] == **id)
+        .expect("one of those that were made");
+    // From then on every one is shown, in its order.
+    for id in &made[first + 1..] {
+        let shown: serde_json::Value = serde_json::from_str(&following.line()).unwrap();
+        assert_eq!(shown["id"], **id);
+    }
+}
+
+#[tokio::test]
+async fn a_shell_completes_what_is_typed() {
+    let server = Server::open().await;
+    let shell = Shell::new(&server);
+    for name in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let said = shell.run(&format!("completions {name}"));
+        assert_eq!((said.code, said.err.as_str()), (0, ""), "{name}");
+        assert!(said.out.contains("tfpsctl"), "{name}");
+    }
+    let script = shell.file("tfpsctl.bash", &shell.run("completions bash").out);
+    let completed = |typed: &str| {
+        let words = format!("tfpsctl {typed}");
+        let last = typed.split(' ').next_back().unwrap();
+        let before = words.split(' ').rev().nth(1).unwrap();
+        let count = words.split(' ').count() - 1;
+        let line = format!(
+            "source {}; COMP_WORDS=({words}); COMP_CWORD={count}; _tfpsctl tfpsctl '{last}' '{before}'; \
+             echo \"${{COMPREPLY[*]}}\"",
+            script.display()
+        );
+        let output = std::process::Command::new("bash")
+            .args(["-c", &line])
+            .output()
+            .expect("bash runs");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    assert_eq!(completed("pol"), "policy");
+    assert_eq!(completed("policy ed"), "edit");
+    assert_eq!(completed("set --no-p"), "--no-pin");
+}
+
+#[tokio::test]
 async fn decisions_and_statistics_are_shown() {
     let server = Server::open().await;
     server.account("alice").await;
