@@ -21,9 +21,24 @@ pub fn timestamp(at: Timestamp) -> prost_types::Timestamp {
 
 /// A time zone in which it is about noon, so that no test runs into the next day's quota.
 pub fn zone_at_noon() -> String {
-    let hour = now().to_zoned(TimeZone::UTC).hour();
+    zone_at(12)
+}
+
+/// A time zone in which it is about this hour, 12 to 14.
+pub fn zone_at(hour: i8) -> String {
+    let utc = now().to_zoned(TimeZone::UTC).hour();
     // POSIX signs: `Etc/GMT+3` is three hours behind UTC.
-    format!("Etc/GMT{:+}", hour - 12)
+    format!("Etc/GMT{:+}", utc - hour)
+}
+
+/// The next midnight in [`zone_at_noon`].
+///
+/// # Panics
+/// When time ends before.
+pub fn midnight() -> Timestamp {
+    let tomorrow = local().tomorrow().expect("there is a tomorrow");
+    let start = tomorrow.start_of_day().expect("every day has a start");
+    start.timestamp()
 }
 
 /// The time in [`zone_at_noon`].
