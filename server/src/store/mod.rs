@@ -2,6 +2,8 @@
 //!
 //! Callers know only [`Store`]. Every change is one transaction; an error leaves nothing half-done. Optimistic
 //! concurrency is by versions, which are the API's etags.
+//!
+//! `tests/store/` is one suite for all of them: a database that is new is added there with a line.
 
 mod queries;
 mod records;
