@@ -1,5 +1,6 @@
 //! Accounts.
 
+use tfps_engine::account::RareText;
 use tfps_server::store::{
     AccountFilter, AccountRecord, DayUsage, GrantRecord, Passed, Shipment, Store, StoreError,
 };
@@ -13,7 +14,7 @@ pub async fn an_account_is_read_as_it_was_written(store: &impl Store) {
     let full = account("alice@example.com");
     let mut bare = account("Zoë_1@example.com");
     bare.account.source_countries = countries(&[]);
-    (bare.account.blocked, bare.account.policy) = (None, None);
+    (bare.account.blocked, bare.account.policy) = (RareText::default(), RareText::default());
     (bare.email_address, bare.pin_hash) = (String::new(), None);
     for record in [&full, &bare] {
         store.create_account(record).await.unwrap();
@@ -150,7 +151,7 @@ pub async fn accounts_are_listed_in_order_by_filter_and_page(store: &impl Store)
     ] {
         let mut record = account(name);
         if name.starts_with("ab") {
-            record.account.blocked = None;
+            record.account.blocked = RareText::default();
         }
         store.create_account(&record).await.unwrap();
     }
