@@ -1,44 +1,44 @@
 //! A call is decided: facts, engine, reservation, journal.
 
+mod deciding;
 mod id;
 mod record;
+mod source;
 
 pub use id::{first_id_of, random_id};
 pub use record::{purpose, purpose_number, verdict_number};
 
 use std::{
-    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use jiff::Timestamp;
-use parking_lot::{ArcMutexGuard, Mutex, RawMutex};
 use tfps_engine::{
     account::Account,
-    call::{CallAttempt, FieldError, Injection, RawAttempt, domain_name},
-    decision::Purpose,
+    call::{CallAttempt, FieldError, RawAttempt, domain_name},
     explain::{Explanation, explain},
-    facts::{Counting, Facts, Standing, Standpoint},
-    judge::{Paused, Stage, Trial, judge_injection},
+    facts::{Counting, Facts, Standing},
+    judge::judge_injection,
     policy::Policy,
-    usage::{Ledger, SlotTimes},
+    usage::SlotTimes,
 };
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::broadcast;
 
 use crate::{
     auth::{Principal, Refusal},
     clock::Clock,
     config::Config,
     geo::Geography,
-    journal::{DecisionRecord, Entry, Journal},
+    journal::{DecisionRecord, Journal},
     reputation::Reputations,
-    state::{Claim, Claimed, Resident, Snapshot, State},
+    state::{Snapshot, State},
     telemetry::Metrics,
 };
 
+use deciding::Step;
 use id::DecisionIds;
-use record::{ended, of_facts, of_injection, of_judged, reserved, rule, used, with_call};
+use record::{of_facts, of_injection, rule, used, with_call};
 
 /// Decides calls.
 pub struct Checker {
@@ -177,94 +177,6 @@ impl Checker {
         }
     }
 
-    /// Decides at once, as nearly always, or tells what it waits for.
-    fn begin(&self, caller: &Principal, mut raw: RawAttempt) -> Result<Step<'_>, CheckError> {
-        let started = Instant::now();
-        raw.check_bounds()?;
-        let source_ip = raw.source_ip()?;
-        caller.require_domain(&raw.domain)?;
-        let at = self.clock.now();
-        let source_text = match source_ip {
-            // Of an IPv4 address there is one spelling.
-            Some(IpAddr::V4(_)) if !raw.source_ip.contains(':') => {
-                std::mem::take(&mut raw.source_ip)
-            }
-            _ => String::new(),
-        };
-        let asked = match raw.into_attempt(source_ip) {
-            Ok(call) => Asked {
-                call,
-                source_text,
-                at,
-                started,
-                claimed: None,
-            },
-            Err(mut tampered) => {
-                if !source_text.is_empty() {
-                    tampered.1.source_ip = source_text;
-                }
-                let record = self.decide_injection(*tampered, at);
-                return Ok(Step::Decided(self.answered(record, started)));
-            }
-        };
-        if asked.call.call_id.is_empty() {
-            return Ok(self.screen(asked));
-        }
-        let key = self.state.recent.key((
-            &asked.call.account,
-            asked.call.call_id.as_str(),
-            asked.call.dialed.as_str(),
-        ));
-        Ok(self.claim(asked, key))
-    }
-
-    /// Decides a call with a Call-ID, once.
-    fn claim<'a>(&'a self, mut asked: Asked<'a>, key: u64) -> Step<'a> {
-        let lifetime = self.settings().call_id_seconds;
-        loop {
-            match self.state.recent.claim(key, lifetime, asked.at) {
-                Claim::New(claimed) => {
-                    asked.claimed = Some(claimed);
-                    return self.screen(asked);
-                }
-                Claim::Answered(position) => match self
-                    .journal
-                    .read_one(position)
-                    .and_then(|record| record.entry)
-                {
-                    Some(Entry::Decision(record)) => {
-                        self.metrics.repeated.inc();
-                        return Step::Decided(Decided {
-                            record,
-                            repeated: true,
-                        });
-                    }
-                    _ => self.state.recent.forget(key),
-                },
-                Claim::Wait(decided) => {
-                    return Step::Waits(Box::new(Waiting {
-                        asked,
-                        key,
-                        decided,
-                    }));
-                }
-            }
-        }
-    }
-
-    /// Waits until the same Call-ID, which is being decided, is.
-    async fn wait<'a>(&'a self, waiting: Waiting<'a>) -> Step<'a> {
-        let decided = waiting.decided.notified();
-        let _ = tokio::time::timeout(Duration::from_millis(20), decided).await;
-        self.claim(waiting.asked, waiting.key)
-    }
-
-    /// Goes on once it is known where the call comes from.
-    async fn look_up<'a>(&'a self, open: Open<'a>) -> Step<'a> {
-        let source = self.locate(open.asked.call.source_ip).await;
-        self.judge(open, source)
-    }
-
     /// Decides a call as if it were made at a time, and changes nothing.
     ///
     /// # Errors
@@ -323,169 +235,6 @@ impl Checker {
         })
     }
 
-    /// Asks the rules that need nothing but memory; and all others, where memory tells where the call comes from.
-    fn screen<'a>(&'a self, asked: Asked<'a>) -> Step<'a> {
-        let resident = self.state.accounts.get(&asked.call.account);
-        let snapshot = self.state.snapshot.load();
-        let mut trial = Trial::new(self.facts(&asked, resident.as_deref(), &snapshot));
-        let outcome = match trial.screen() {
-            Stage::Ends(judgement) => (ended(&trial.facts, judgement, resident.as_deref()), None),
-            Stage::Settled => self.settle(trial, resident.as_deref()),
-            Stage::GoesOn => match self.recall(trial.facts.source_to_look_up()) {
-                None => {
-                    let paused = trial.pause();
-                    return Step::LooksUp(Box::new(Open { asked, paused }));
-                }
-                Some(source) => {
-                    trial.facts.locate(source);
-                    self.judge_located(trial, resident.as_deref())
-                }
-            },
-        };
-        self.conclude(outcome, asked, resident.as_deref(), &snapshot)
-    }
-
-    fn judge<'a>(&'a self, Open { asked, paused }: Open<'a>, source: Standpoint) -> Step<'a> {
-        let resident = self.state.accounts.get(&asked.call.account);
-        let snapshot = self.state.snapshot.load();
-        let mut facts = self.facts(&asked, resident.as_deref(), &snapshot);
-        facts.locate(source);
-        let outcome = self.judge_located(Trial::resume(facts, paused), resident.as_deref());
-        self.conclude(outcome, asked, resident.as_deref(), &snapshot)
-    }
-
-    fn facts<'a>(
-        &'a self,
-        asked: &'a Asked<'_>,
-        resident: Option<&'a Resident>,
-        snapshot: &'a Snapshot,
-    ) -> Facts<'a> {
-        let standing = self.standing(
-            snapshot,
-            &asked.call,
-            resident.map(|resident| &resident.account),
-        );
-        let mut facts = Facts::gather(&asked.call, standing, asked.at, Counting::Counts);
-        facts.granted = resident
-            .map(|resident| resident.ledger.lock().granted(asked.at))
-            .unwrap_or_default();
-        facts
-    }
-
-    fn judge_located(&self, mut trial: Trial<'_>, resident: Option<&Resident>) -> Outcome {
-        match trial.judge() {
-            Stage::Ends(judgement) => (ended(&trial.facts, judgement, resident), None),
-            Stage::GoesOn | Stage::Settled => self.settle(trial, resident),
-        }
-    }
-
-    /// Takes a slot and a place in the quota. The ledger stays locked until the decision stands in the journal, so
-    /// that the two agree whatever happens between them.
-    fn settle(&self, trial: Trial<'_>, resident: Option<&Resident>) -> Outcome {
-        let ledger = match resident {
-            Some(resident) => Arc::clone(&resident.ledger),
-            None => self.state.ledger_or_stranger(&trial.facts.call.account),
-        };
-        let mut ledger = Mutex::lock_arc(&ledger);
-        let key = self.slot_key(trial.facts.call);
-        let facts = trial.facts.clone();
-        let (judgement, reservation) = trial.reserve(&mut ledger, key, self.settings().slots);
-        let occupancy = ledger.occupancy(facts.day, facts.at);
-        let mut record = of_judged(&facts, judgement);
-        used(&mut record, &facts, &occupancy);
-        reserved(&mut record, &reservation);
-        (record, Some(ledger))
-    }
-
-    /// Completes a decision and writes it to the journal.
-    fn conclude<'a>(
-        &self,
-        (mut record, ledger): Outcome,
-        asked: Asked<'a>,
-        resident: Option<&Resident>,
-        snapshot: &Snapshot,
-    ) -> Step<'a> {
-        if let Some(purpose) = purpose(&record) {
-            let policy = self
-                .standing(
-                    snapshot,
-                    &asked.call,
-                    resident.map(|resident| &resident.account),
-                )
-                .policy;
-            self.challenge(&mut record, purpose, &asked, policy);
-        }
-        with_call(&mut record, asked.call, asked.source_text);
-        self.write(&mut record, asked.started, asked.claimed);
-        drop(ledger);
-        Step::Decided(self.watched(record))
-    }
-
-    fn challenge(
-        &self,
-        record: &mut DecisionRecord,
-        purpose: Purpose,
-        asked: &Asked<'_>,
-        policy: &Policy,
-    ) {
-        let lifetime = i64::from(policy.document.verification.challenge_seconds);
-        let expires_at = asked.at + jiff::SignedDuration::from_secs(lifetime);
-        let pending = self.state.challenges.issue(
-            &asked.call.account,
-            purpose,
-            &asked.call.dialed,
-            asked.at,
-            expires_at,
-            random_id,
-        );
-        record.challenge_expires_at = pending.expires_at.as_millisecond();
-        record.challenge_id = pending.id;
-    }
-
-    fn decide_injection(
-        &self,
-        (injection, raw): (Injection, RawAttempt),
-        at: Timestamp,
-    ) -> DecisionRecord {
-        let snapshot = self.state.snapshot.load();
-        let policy = policy_of_domain(&snapshot, &raw.domain);
-        let judgement = judge_injection(&injection, policy);
-        let mut record = of_injection(raw, policy, at);
-        rule(&mut record, judgement, policy);
-        record
-    }
-
-    fn answered(&self, mut record: DecisionRecord, started: Instant) -> Decided {
-        self.write(&mut record, started, None);
-        self.watched(record)
-    }
-
-    fn write(&self, record: &mut DecisionRecord, started: Instant, claimed: Option<Claimed<'_>>) {
-        record.id = self.ids.next(record.decided_at);
-        let took = started.elapsed();
-        record.latency_us = microseconds(took);
-        if let Ok(code) = record.code.parse() {
-            self.metrics.decided(code, took);
-        }
-        let at = record.time();
-        let position = self.journal.append_decision(record);
-        match (position, claimed) {
-            (Ok(position), Some(claimed)) => claimed.answer(position, at),
-            (Ok(_), None) => {}
-            (Err(error), _) => tracing::debug!(%error, "a decision could not be recorded"),
-        }
-    }
-
-    fn watched(&self, record: DecisionRecord) -> Decided {
-        if self.watchers.receiver_count() > 0 {
-            let _ = self.watchers.send(Arc::new(record.clone()));
-        }
-        Decided {
-            record,
-            repeated: false,
-        }
-    }
-
     fn standing<'a>(
         &'a self,
         snapshot: &'a Snapshot,
@@ -500,92 +249,7 @@ impl Checker {
             watch: &self.state.watch,
         }
     }
-
-    /// The key of a call's slot: its Call-ID, or a key of its own.
-    fn slot_key(&self, call: &CallAttempt) -> u64 {
-        if call.call_id.is_empty() {
-            return self.ids.next_slot();
-        }
-        self.state
-            .recent
-            .key((&call.account, call.call_id.as_str()))
-    }
-
-    /// Where an address is, from memory; `None`: a look-up may tell more.
-    fn recall(&self, ip: Option<std::net::IpAddr>) -> Option<Standpoint> {
-        let Some(ip) = ip else {
-            return Some(Standpoint::default());
-        };
-        let reputation = self.reputations.recall(ip)?;
-        Some(Standpoint {
-            country: self.geography.country(ip),
-            abuse_confidence: reputation.abuse_confidence,
-            apiban: reputation.apiban,
-        })
-    }
-
-    async fn locate(&self, ip: Option<std::net::IpAddr>) -> Standpoint {
-        let public = ip.filter(|ip| tfps_engine::facts::is_public(*ip));
-        if let Some(source) = self.recall(public) {
-            return source;
-        }
-        let Some(ip) = public else {
-            return Standpoint::default();
-        };
-        let budget = self.settings().look_up;
-        let reputation = match tokio::time::timeout(budget, self.reputations.look_up(ip)).await {
-            Ok(reputation) => reputation,
-            Err(_) => {
-                self.metrics.look_ups_late.inc();
-                crate::reputation::Reputation::default()
-            }
-        };
-        Standpoint {
-            country: self.geography.country(ip),
-            abuse_confidence: reputation.abuse_confidence,
-            apiban: reputation.apiban,
-        }
-    }
 }
-
-/// A call that is being decided.
-struct Asked<'a> {
-    call: CallAttempt,
-    /// The address as it is recorded; empty where it was spelled otherwise.
-    source_text: String,
-    at: Timestamp,
-    started: Instant,
-    claimed: Option<Claimed<'a>>,
-}
-
-/// How far deciding has got.
-#[allow(
-    clippy::large_enum_variant,
-    reason = "nearly always it is the large one"
-)]
-enum Step<'a> {
-    Decided(Decided),
-    /// Something has to be looked up first.
-    LooksUp(Box<Open<'a>>),
-    /// The same call is being decided.
-    Waits(Box<Waiting<'a>>),
-}
-
-/// A call whose source has to be looked up.
-struct Open<'a> {
-    asked: Asked<'a>,
-    paused: Paused,
-}
-
-/// A call that is being decided for somebody else.
-struct Waiting<'a> {
-    asked: Asked<'a>,
-    key: u64,
-    decided: Arc<Notify>,
-}
-
-/// A decision, and the ledger that it was taken from, still locked.
-type Outcome = (DecisionRecord, Option<ArcMutexGuard<RawMutex, Ledger>>);
 
 fn policy_of_domain<'a>(snapshot: &'a Snapshot, domain: &str) -> &'a Policy {
     let domain = domain_name(domain).unwrap_or_default();

@@ -1,20 +1,18 @@
 //! Puts the server together, starts it and brings it to an end.
 
+mod chores;
+mod data_dir;
+mod listen;
+
 use std::{
-    fs::{self, File, OpenOptions},
-    io::Write,
+    fs::File,
     net::SocketAddr,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
-    path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 
 use anyhow::{Context, bail};
-use jiff::SignedDuration;
 use parking_lot::Mutex;
 use tfps_proto::v1::{
     admin_service_server::AdminServiceServer, check_service_server::CheckServiceServer,
@@ -25,18 +23,18 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{oneshot, watch},
     task::JoinHandle,
-    time::{MissedTickBehavior, interval, timeout},
+    time::timeout,
 };
 use tonic::{
     service::Routes,
-    transport::{Certificate, Identity, Server, ServerTlsConfig, server::TcpIncoming},
+    transport::{Server, server::TcpIncoming},
 };
 use tower::layer::util::{Identity as NoLayer, Stack};
 
 use crate::{
     accounts::Book,
     admin::{Admin, ListKeeper},
-    auth::{Role, Tokens},
+    auth::Tokens,
     check::{Checker, Parts, Settings},
     clock::Clock,
     config::{Config, Overrides},
@@ -56,11 +54,12 @@ use crate::{
     verify::Verifier,
 };
 
+use chores::{prune_every, sync_every};
+use data_dir::{first_token, prepare_data_dir};
+use listen::{bind, builder};
+
 /// Ten thousand entries with their reasons fit, in bytes.
 const LARGEST_ADMIN_MESSAGE: usize = 16 << 20;
-/// How often what is too old is deleted.
-const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
-
 type Layers = Stack<
     DeadlineLayer,
     Stack<AuthenticationLayer, Stack<AdmissionLayer, Stack<RequestLogLayer, NoLayer>>>,
@@ -368,142 +367,5 @@ impl App {
         self.store.close().await;
         tracing::info!("stopped");
         Ok(())
-    }
-}
-
-fn builder(config: &Config) -> anyhow::Result<Server> {
-    let mut server = Server::builder()
-        .http2_keepalive_interval(Some(Duration::from_secs(30)))
-        .http2_keepalive_timeout(Some(Duration::from_secs(20)))
-        .tcp_keepalive(Some(Duration::from_secs(60)))
-        .max_concurrent_streams(4_096)
-        .initial_connection_window_size(1 << 20);
-    let tls = &config.tls;
-    if tls.cert_file.is_empty() {
-        return Ok(server);
-    }
-    let read = |key: &str, path: &str| {
-        fs::read(path).with_context(|| format!("{key} = {path:?} can't be read"))
-    };
-    let identity = Identity::from_pem(
-        read("tls.cert_file", &tls.cert_file)?,
-        read("tls.key_file", &tls.key_file)?,
-    );
-    let mut settings = ServerTlsConfig::new().identity(identity);
-    if !tls.client_ca_file.is_empty() {
-        settings = settings.client_ca_root(Certificate::from_pem(read(
-            "tls.client_ca_file",
-            &tls.client_ca_file,
-        )?));
-    }
-    server = server
-        .tls_config(settings)
-        .context("tls.cert_file and tls.key_file do not fit together")?;
-    Ok(server)
-}
-
-async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| {
-        format!("{key} = {address} can't be listened on: is another tfps-server running, or the address not this machine's?")
-    })
-}
-
-/// Makes the data directory, readable by its owner alone, and takes it for this process.
-fn prepare_data_dir(dir: &Path) -> anyhow::Result<File> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .with_context(|| {
-            format!(
-                "data_dir = {} can't be made; give another with --data-dir",
-                dir.display()
-            )
-        })?;
-    let path = dir.join("lock");
-    let lock = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .open(&path)
-        .with_context(|| format!("data_dir = {} can't be written to", dir.display()))?;
-    if lock.try_lock().is_err() {
-        bail!(
-            "data_dir = {} is in use by another tfps-server",
-            dir.display()
-        );
-    }
-    Ok(lock)
-}
-
-/// Makes the first admin token where there is none: in a file that only its owner reads.
-async fn first_token(admin: &Admin, config: &Config) -> anyhow::Result<()> {
-    let tokens = admin.store.tokens().await?;
-    if tokens
-        .iter()
-        .any(|token| token.role == Role::Admin.as_str())
-    {
-        return Ok(());
-    }
-    let token = admin.new_token("first admin", Role::Admin, "", None)?;
-    let path = config.admin_token_path();
-    // The file first: a token that is in the database and nowhere else would lock everybody out.
-    if path.exists() {
-        fs::remove_file(&path).with_context(|| format!("{} can't be replaced", path.display()))?;
-    }
-    let mut file = OpenOptions::new()
-        .create_new(true)
-        .write(true)
-        .mode(0o600)
-        .open(&path)
-        .with_context(|| {
-            format!(
-                "the first admin token can't be written to {}",
-                path.display()
-            )
-        })?;
-    writeln!(file, "{}", token.secret.reveal())?;
-    file.sync_all()?;
-    admin.keep_token(&token).await?;
-    tracing::info!(file = %path.display(), "the first admin token was made");
-    Ok(())
-}
-
-async fn sync_every(journal: Arc<Journal>, milliseconds: u64) {
-    let mut ticks = interval(Duration::from_millis(milliseconds));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let failing = Arc::new(AtomicU64::new(0));
-    loop {
-        ticks.tick().await;
-        let (journal, failing) = (Arc::clone(&journal), Arc::clone(&failing));
-        let synced = tokio::task::spawn_blocking(move || match journal.sync() {
-            Ok(()) => failing.store(0, Ordering::Relaxed),
-            Err(error) => {
-                if failing.fetch_add(1, Ordering::Relaxed) == 0 {
-                    tracing::error!(%error, "the journal can't be synced to the disk");
-                }
-            }
-        });
-        if synced.await.is_err() {
-            return;
-        }
-    }
-}
-
-async fn prune_every(store: Arc<dyn Store>, operation: Arc<Operation>, clock: Clock) {
-    let mut ticks = interval(PRUNE_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        let now = clock.now();
-        let before = now - SignedDuration::from_hours(24 * i64::from(operation.keep_days()));
-        match store.prune(before, now).await {
-            Ok(0) => {}
-            Ok(rows) => tracing::info!(rows, "what was too old was deleted"),
-            Err(error) => {
-                tracing::warn!(%error, "what is too old could not be deleted; it is tried again in an hour");
-            }
-        }
     }
 }
