@@ -355,3 +355,25 @@ async fn what_is_answered_is_what_is_kept() {
     let got = server.admin().get_policy(request).await.unwrap();
     assert_eq!(got.policy, Some(put));
 }
+
+#[tokio::test]
+async fn whoever_gets_a_deleted_accounts_name_gets_nothing_of_what_it_used() {
+    // So slow that the decisions wait in the journal.
+    let mut server = Server::open_with("[journal]\nship_per_second = 1\n").await;
+    server.account("alice").await;
+    for _ in 0..3 {
+        assert_eq!(server.code(call("alice", HOME_NUMBER)).await, "A00");
+    }
+    assert_eq!(server.usage("alice").await.calls_today, 3);
+    let request = v1::DeleteAccountRequest {
+        account: Some(key("alice")),
+        ..v1::DeleteAccountRequest::default()
+    };
+    server.admin().delete_account(request).await.unwrap();
+    server.account("alice").await;
+    assert_eq!(server.usage("alice").await.calls_today, 0);
+    assert_eq!(server.code(call("alice", HOME_NUMBER)).await, "A00");
+    server.kill9();
+    server.restart().await;
+    assert_eq!(server.usage("alice").await.calls_today, 1);
+}

@@ -80,11 +80,12 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// What is used at a moment.
+    /// What is used at a moment. A ledger's day never goes back: where the policy's zone is moved to the west, calls
+    /// count on the day that was reached until the date catches up.
     pub fn occupancy(&self, day: Day, at: Timestamp) -> Occupancy {
         let now = at.as_second();
         let held = self.slots.iter().filter(|slot| slot.until > now).count();
-        let (today, today_off_hours) = if self.day == day {
+        let (today, today_off_hours) = if day <= self.day {
             (self.today, self.today_off_hours)
         } else {
             (0, 0)
@@ -98,7 +99,11 @@ impl Ledger {
 
     /// Counts an allowed call of the day.
     pub fn count(&mut self, day: Day, off_hours: bool) {
-        self.count_many(day, u32::from(!off_hours), u32::from(off_hours));
+        self.count_many(
+            day.max(self.day),
+            u32::from(!off_hours),
+            u32::from(off_hours),
+        );
     }
 
     /// Counts calls of a day, in business hours and off hours: what was counted before a restart. Calls of a day that
@@ -201,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_day_starts_from_zero_and_an_old_one_does_not_come_back() {
+    fn a_new_day_starts_from_zero_and_an_old_one_counts_on() {
         let mut ledger = Ledger::default();
         let (monday, tuesday) = (Day::from_digits(20_260_608), Day::from_digits(20_260_609));
         ledger.count(monday, false);
@@ -210,14 +215,17 @@ mod tests {
         assert_eq!(ledger.occupancy(tuesday, noon()).today, 0);
         ledger.count(tuesday, false);
         ledger.count(monday, false);
-        assert_eq!(
-            ledger.occupancy(tuesday, noon()),
-            Occupancy {
-                concurrent: 0,
-                today: 1,
-                today_off_hours: 0
-            }
-        );
+        ledger.count_many(monday, 7, 7);
+        for day in [monday, tuesday] {
+            assert_eq!(
+                ledger.occupancy(day, noon()),
+                Occupancy {
+                    concurrent: 0,
+                    today: 2,
+                    today_off_hours: 0
+                }
+            );
+        }
     }
 
     #[test]

@@ -68,7 +68,11 @@ impl Accounts {
     pub fn put_with(&self, account: Account, ledger: Arc<Mutex<Ledger>>) -> Arc<Resident> {
         let hash = self.hasher.hash_one(&account.id);
         let mut shard = self.shard(hash).write();
-        if shard.len() >= self.capacity
+        let is_new = shard
+            .find(hash, |resident| resident.account.id == account.id)
+            .is_none();
+        if is_new
+            && shard.len() >= self.capacity
             && let Some(old) = shard.iter().next().map(Arc::clone)
             && let Ok(entry) = shard.find_entry(self.hasher.hash_one(&old.account.id), |other| {
                 Arc::ptr_eq(other, &old)

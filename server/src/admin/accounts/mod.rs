@@ -18,7 +18,7 @@ use super::{Admin, AdminError, cursor, page_size};
 use crate::{
     accounts::{first_version, new_account},
     auth::{Permission, Principal},
-    journal::{Entry, Record, ResetRecord},
+    journal::{Entry, JournalError, Record, ResetRecord},
     store::{AccountFilter, AccountRecord, StoreError},
 };
 
@@ -156,6 +156,10 @@ impl Admin {
             .delete(id, version_of(etag)?)
             .await
             .map_err(|error| about(error.into(), id))?;
+        // What its decisions that wait in the journal have counted is not the next one's of that name.
+        if let Err(error) = self.journal_reset(id) {
+            tracing::warn!(account = %id, %error, "what a deleted account has used could not be forgotten");
+        }
         tracing::info!(account = %id, by = caller.name, "an account was deleted");
         Ok(())
     }
@@ -204,19 +208,25 @@ impl Admin {
         self.state.watch.failures.forget(id);
         if let Some(resident) = self.state.accounts.get(id) {
             let mut ledger = resident.ledger.lock();
-            let reset = ResetRecord {
-                username: id.username().to_owned(),
-                domain: id.domain().to_owned(),
-            };
-            self.journal
-                .append(&Record {
-                    entry: Some(Entry::Reset(reset)),
-                })
+            self.journal_reset(id)
                 .map_err(|error| AdminError::Store(StoreError::Unavailable(error.to_string())))?;
             ledger.reset();
         }
         tracing::info!(account = %id, by = caller.name, "an account's usage was reset");
         Ok(self.view(record))
+    }
+
+    /// Says in the journal that what an account has counted so far no longer counts.
+    fn journal_reset(&self, id: &AccountId) -> Result<(), JournalError> {
+        let reset = ResetRecord {
+            username: id.username().to_owned(),
+            domain: id.domain().to_owned(),
+        };
+        self.journal
+            .append(&Record {
+                entry: Some(Entry::Reset(reset)),
+            })
+            .map(drop)
     }
 
     /// An account as it is shown.

@@ -33,6 +33,10 @@ const ROWS_AHEAD: usize = 4_096;
 /// Pages of so many rows that are ahead of who takes them.
 const PAGES_AHEAD: usize = 2;
 
+/// How long is waited for a connection, and then for another process's lock: both together less than the deadline that
+/// clients have unless they set one, so that they are told UNAVAILABLE.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// The database in one file.
 #[derive(Debug)]
 pub struct SqliteStore {
@@ -51,13 +55,13 @@ impl SqliteStore {
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(Duration::from_secs(5))
+            .busy_timeout(PATIENCE)
             .foreign_keys(true)
             .pragma("cache_size", "-65536")
             .row_buffer_size(ROWS_AHEAD);
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
-            .acquire_timeout(Duration::from_secs(5))
+            .acquire_timeout(PATIENCE)
             .connect_with(options.clone())
             .await?;
         sqlx::migrate!("migrations/sqlite")
@@ -66,7 +70,7 @@ impl SqliteStore {
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let readers = SqlitePoolOptions::new()
             .max_connections(4)
-            .acquire_timeout(Duration::from_secs(5))
+            .acquire_timeout(PATIENCE)
             .connect_with(
                 options
                     .read_only(true)
