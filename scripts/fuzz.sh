@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs every fuzz target for some seconds (10 unless told), from the corpus in fuzz/corpus; with `light` as the second
 # word only those that need nothing but the engine. Needs no nightly compiler: coverage comes without a sanitizer, and
-# the code is safe Rust.
+# the code is safe Rust but for mapping a file.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-10}
