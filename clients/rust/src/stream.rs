@@ -12,7 +12,7 @@ use tfps_proto::v1::{
     stream_checks_response::Result as Answer,
 };
 use tokio::{
-    sync::{Semaphore, mpsc, oneshot},
+    sync::{Semaphore, mpsc, oneshot, watch},
     time::timeout,
 };
 use tokio_stream::wrappers::ReceiverStream;
@@ -27,10 +27,17 @@ impl Client {
         let window = window.max(1);
         let (requests, outbound) = mpsc::channel(window);
         let pending = Arc::new(Mutex::new(Pending::default()));
-        tokio::spawn(receive(self.clone(), outbound, Arc::clone(&pending)));
+        let (living, alive) = watch::channel(());
+        tokio::spawn(receive(
+            self.clone(),
+            outbound,
+            Arc::clone(&pending),
+            living,
+        ));
         CheckStream {
             requests,
             pending,
+            alive,
             window: Arc::new(Semaphore::new(window)),
             deadline: self.deadline,
         }
@@ -43,6 +50,8 @@ impl Client {
 pub struct CheckStream {
     requests: mpsc::Sender<StreamChecksRequest>,
     pending: Arc<Mutex<Pending>>,
+    /// Closed once the stream is broken.
+    alive: watch::Receiver<()>,
     window: Arc<Semaphore>,
     deadline: Option<Duration>,
 }
@@ -77,6 +86,13 @@ impl CheckStream {
     /// Whether it is broken.
     pub fn is_broken(&self) -> bool {
         self.lock().error.is_some()
+    }
+
+    /// Waits until it is broken; why it is.
+    pub async fn broken(&self) -> Error {
+        let mut alive = self.alive.clone();
+        while alive.changed().await.is_ok() {}
+        self.lock().broken()
     }
 
     fn lock(&self) -> MutexGuard<'_, Pending> {
@@ -132,6 +148,7 @@ async fn receive(
     client: Client,
     outbound: mpsc::Receiver<StreamChecksRequest>,
     pending: Arc<Mutex<Pending>>,
+    living: watch::Sender<()>,
 ) {
     let error = match client
         .check_service()
@@ -155,6 +172,7 @@ async fn receive(
         held.error = Some(error.clone());
         std::mem::take(&mut held.waiting)
     };
+    drop(living);
     for (_, waiter) in waiting {
         // One who no longer waits needs no answer.
         let _ = waiter.send(Err(error.clone()));

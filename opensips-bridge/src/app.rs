@@ -1,0 +1,113 @@
+//! Wires the bridge, starts it, drains it.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
+use tracing::{info, warn};
+
+use crate::{
+    config::{Config, OnUnavailable},
+    http::{Bridge, Gate, routes, serve},
+    telemetry::Metrics,
+    upstream::{Backlog, Servers},
+};
+
+/// The running bridge.
+#[derive(Debug)]
+pub struct App {
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+    backlog: Backlog,
+    drain: Duration,
+}
+
+impl App {
+    /// Listens, and begins to connect to the servers; it does not wait for them.
+    ///
+    /// # Errors
+    /// When the address can't be listened on, or the shared key can't be read.
+    pub async fn start(config: Config) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .with_context(|| format!("{} can't be listened on", config.listen))?;
+        let address = listener.local_addr()?;
+        let config = Arc::new(config);
+        let metrics = Metrics::default();
+        let servers = Arc::new(Servers::start(&config, &metrics));
+        let backlog = Backlog::start(Arc::clone(&servers), config.limits.call_events, &metrics);
+        let (stop, stopping) = watch::channel(false);
+        let gate = Gate::new(&config.allow_from, config.key()?);
+        let routes = routes(Bridge {
+            config: Arc::clone(&config),
+            servers,
+            backlog: backlog.clone(),
+            metrics: metrics.clone(),
+            stopping: stopping.clone(),
+        });
+        let limits = config.limits.clone();
+        let drain = Duration::from_secs(limits.drain_seconds);
+        let serving = tokio::spawn(serve(listener, routes, gate, limits, metrics, stopping));
+        let otherwise = match config.on_unavailable {
+            OnUnavailable::Allow => "allow",
+            OnUnavailable::Deny => "deny",
+            OnUnavailable::Challenge => "challenge",
+        };
+        info!(
+            %address,
+            servers = config.server.join(", "),
+            on_unavailable = otherwise,
+            "serving"
+        );
+        Ok(Self {
+            address,
+            stop,
+            serving,
+            backlog,
+            drain,
+        })
+    }
+
+    /// Where HTTP is served.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until SIGTERM or SIGINT, then answers what is in flight.
+    ///
+    /// # Errors
+    /// When signals can't be received.
+    pub async fn run_until_signalled(self) -> anyhow::Result<()> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        info!("stopping");
+        self.stop().await;
+        Ok(())
+    }
+
+    /// Takes no new connections, answers what is in flight, and tells the servers what they do not know yet.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        // The drain's own limit is inside.
+        let _ = self.serving.await;
+        let told = async {
+            while !self.backlog.is_empty() {
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        if timeout(self.drain, told).await.is_err() {
+            warn!("some calls' starts and ends were not told to a server");
+        }
+    }
+}

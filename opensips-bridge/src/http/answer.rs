@@ -1,0 +1,212 @@
+//! What a switch gets: flat, every field always there, strings and small integers only, since that is what the JSON
+//! modules of switches read.
+
+use axum::http::{HeaderMap, header::ACCEPT};
+use serde::Serialize;
+use tfps_client::v1::{CheckResponse, Verdict};
+
+use crate::{
+    config::{Config, OnUnavailable, ResponseMode},
+    upstream::Cause,
+};
+
+/// A decision as a switch gets it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Answer {
+    /// `allow`, `deny` or `challenge`.
+    pub(super) verdict: &'static str,
+    /// A00, R01 to R20, V01 to V06; A99, R99, V99 where no server decided.
+    pub(super) code: String,
+    reason: String,
+    /// 503, 603 or 302; 0 with a challenge.
+    sip_status: u32,
+    contact_user: String,
+    media_user: String,
+    challenge_id: String,
+    destination_country: String,
+    source_country: String,
+    /// 0 or 1.
+    off_hours: u8,
+    /// 0 to 100.
+    risk: u32,
+    decision_id: String,
+}
+
+/// How it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// All of it.
+    Json,
+    /// The bare code.
+    Code,
+    /// The bare code that v1 had for it.
+    V1Code,
+}
+
+impl Form {
+    /// What whoever asks accepts: `Accept: text/plain` gets the bare code.
+    pub(super) fn wanted(headers: &HeaderMap) -> Self {
+        let accepts_text = headers
+            .get_all(ACCEPT)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .map(|range| range.split(';').next().unwrap_or_default().trim())
+            .find_map(|range| match range {
+                "text/plain" | "text/*" => Some(true),
+                "application/json" | "application/*" => Some(false),
+                _ => None,
+            });
+        match accepts_text {
+            Some(true) => Self::Code,
+            _ => Self::Json,
+        }
+    }
+}
+
+impl Answer {
+    pub(super) fn to_json(&self) -> String {
+        // Strings and numbers can always be written.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// What is answered when no server decides.
+    pub(super) fn without_decision(config: &Config, cause: Cause, dialed: &str) -> Self {
+        let redirects = config.response_mode == ResponseMode::Redirect;
+        let (verdict, code, does) = match config.on_unavailable {
+            OnUnavailable::Allow => ("allow", "A99", "allows"),
+            OnUnavailable::Deny => ("deny", "R99", "denies"),
+            OnUnavailable::Challenge => ("challenge", "V99", "challenges"),
+        };
+        let why = match cause {
+            Cause::Deadline => "no answer in time",
+            Cause::Connection => "no server is reached",
+            Cause::Overload => "the server has too much to do",
+            Cause::Token => "the server does not know the bridge's token",
+            Cause::Failure => "the server failed",
+        };
+        let (sip_status, contact_user, media_user) = match config.on_unavailable {
+            // Dialplans let pass what starts with A00.
+            OnUnavailable::Allow if redirects => (302, format!("A00{dialed}"), String::new()),
+            OnUnavailable::Allow => (503, String::new(), String::new()),
+            OnUnavailable::Deny if redirects => (302, code.to_owned(), String::new()),
+            OnUnavailable::Deny => (603, String::new(), String::new()),
+            OnUnavailable::Challenge => (0, String::new(), format!("s{dialed}")),
+        };
+        Self {
+            verdict,
+            code: code.to_owned(),
+            reason: format!("not decided, {why}: on_unavailable {does} the call"),
+            sip_status,
+            contact_user,
+            media_user,
+            challenge_id: String::new(),
+            destination_country: String::new(),
+            source_country: String::new(),
+            off_hours: 0,
+            risk: 0,
+            decision_id: String::new(),
+        }
+    }
+}
+
+impl From<CheckResponse> for Answer {
+    fn from(decision: CheckResponse) -> Self {
+        let verdict = match decision.verdict() {
+            Verdict::Allow => "allow",
+            Verdict::Challenge => "challenge",
+            Verdict::Deny | Verdict::Unspecified => "deny",
+        };
+        let sip = decision.sip.unwrap_or_default();
+        Self {
+            verdict,
+            code: decision.code,
+            reason: decision.reason,
+            sip_status: sip.status,
+            contact_user: sip.contact_user,
+            media_user: sip.media_user,
+            challenge_id: decision
+                .challenge
+                .map(|challenge| challenge.id)
+                .unwrap_or_default(),
+            destination_country: decision.destination_country,
+            source_country: decision.source_country,
+            off_hours: decision.off_hours.into(),
+            risk: decision.risk.map(|risk| risk.score).unwrap_or_default(),
+            decision_id: decision.decision_id,
+        }
+    }
+}
+
+/// The code for a user of v1's web service, who knows no challenges: each is the denial that it is without an IVR.
+pub(super) fn v1_code(answer: &Answer) -> &str {
+    match answer.code.as_str() {
+        "A99" => "A00",
+        "V01" => "R20",
+        "V02" => "R04",
+        "V03" => "R06",
+        "V04" => "R11",
+        "V05" => "R09",
+        "V06" => "R18",
+        "V99" => "R99",
+        code => code,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_is_there_as_a_string_or_an_integer() {
+        let answer = Answer::from(CheckResponse {
+            verdict: Verdict::Deny.into(),
+            code: "R06".to_owned(),
+            reason: "a \"quoted\" reason".to_owned(),
+            off_hours: true,
+            ..CheckResponse::default()
+        });
+        assert_eq!(
+            answer.to_json(),
+            r#"{"verdict":"deny","code":"R06","reason":"a \"quoted\" reason","sip_status":0,"contact_user":"","media_user":"","challenge_id":"","destination_country":"","source_country":"","off_hours":1,"risk":0,"decision_id":""}"#
+        );
+    }
+
+    #[test]
+    fn without_a_decision_the_code_and_the_reason_say_so() {
+        let mut config = Config::default();
+        let answer = |config: &Config| Answer::without_decision(config, Cause::Deadline, "4420");
+        let allowed = answer(&config);
+        assert_eq!((allowed.code.as_str(), allowed.sip_status), ("A99", 503));
+        assert!(allowed.reason.contains("no answer in time"));
+        assert_eq!(v1_code(&allowed), "A00");
+        config.response_mode = ResponseMode::Redirect;
+        assert_eq!(answer(&config).contact_user, "A004420");
+        config.on_unavailable = OnUnavailable::Deny;
+        let denied = answer(&config);
+        assert_eq!(
+            (denied.sip_status, denied.contact_user.as_str()),
+            (302, "R99")
+        );
+        config.on_unavailable = OnUnavailable::Challenge;
+        let challenged = answer(&config);
+        assert_eq!(
+            (challenged.sip_status, challenged.media_user.as_str()),
+            (0, "s4420")
+        );
+    }
+
+    #[test]
+    fn text_is_for_who_asks_for_it() {
+        for (accept, form) in [
+            ("text/plain", Form::Code),
+            ("text/plain;q=0.9, application/json", Form::Code),
+            ("application/json, text/plain", Form::Json),
+            ("*/*", Form::Json),
+        ] {
+            let headers = HeaderMap::from_iter([(ACCEPT, accept.parse().unwrap())]);
+            assert_eq!(Form::wanted(&headers), form, "{accept}");
+        }
+        assert_eq!(Form::wanted(&HeaderMap::new()), Form::Json);
+    }
+}

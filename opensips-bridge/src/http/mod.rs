@@ -1,0 +1,223 @@
+//! HTTP/1.1: who may ask, what is asked, what is answered.
+
+mod answer;
+mod asked;
+mod gate;
+mod patience;
+mod serve;
+
+use std::{sync::Arc, time::Instant};
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+    routing::{any, get, post},
+};
+use tfps_client::v1::Verdict;
+use tracing::debug;
+
+use self::{
+    answer::{Answer, Form, v1_code},
+    asked::{Refusal, fields},
+};
+pub(crate) use self::{gate::Gate, serve::serve};
+use crate::{
+    config::Config,
+    request::{self, Field},
+    telemetry::{CauseLabel, Metrics},
+    upstream::{Backlog, Cause, Kept, NoDecision, Servers},
+};
+
+/// What the handlers need.
+#[derive(Clone)]
+pub(crate) struct Bridge {
+    pub(crate) config: Arc<Config>,
+    pub(crate) servers: Arc<Servers>,
+    pub(crate) backlog: Backlog,
+    pub(crate) metrics: Metrics,
+    pub(crate) stopping: tokio::sync::watch::Receiver<bool>,
+}
+
+/// Says in a header that no server decided, and why.
+const UNAVAILABLE: &str = "x-tfps-unavailable";
+
+/// Every path.
+pub(crate) fn routes(bridge: Bridge) -> Router {
+    Router::new()
+        .route("/v1/check", get(check).post(check))
+        .route("/v1/call", post(call))
+        .route("/", get(v1_web_service))
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .fallback(any(no_such_path))
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(Arc::new(bridge))
+}
+
+/// `/v1/check`: decides a call.
+async fn check(State(bridge): State<Arc<Bridge>>, request: Request) -> Response {
+    let form = Form::wanted(request.headers());
+    match decide(&bridge, request).await {
+        Ok(decided) => decided.respond(form),
+        Err(refusal) => bridge.refuse(refusal),
+    }
+}
+
+/// `/`: decides a call as v1's web service did, whose users know A00 and R01 to R13 and no challenges.
+async fn v1_web_service(State(bridge): State<Arc<Bridge>>, request: Request) -> Response {
+    match decide(&bridge, request).await {
+        Ok(decided) => decided.respond(Form::V1Code),
+        Err(refusal) => bridge.refuse(refusal),
+    }
+}
+
+/// `/v1/call`: a call has started, was answered, has ended.
+async fn call(State(bridge): State<Arc<Bridge>>, request: Request) -> Response {
+    match learn(&bridge, request).await {
+        Ok(response) => response,
+        Err(refusal) => bridge.refuse(refusal),
+    }
+}
+
+async fn ready(State(bridge): State<Arc<Bridge>>) -> Response {
+    if *bridge.stopping.borrow() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response();
+    }
+    let status = if bridge.servers.answering() > 0 {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    let mut text = String::new();
+    for (server, trouble) in bridge.servers.troubles() {
+        let trouble = trouble.as_deref().unwrap_or("ok");
+        text.push_str(&format!("{server}: {trouble}\n"));
+    }
+    (status, text).into_response()
+}
+
+async fn metrics(State(bridge): State<Arc<Bridge>>) -> Response {
+    let form = [(
+        CONTENT_TYPE,
+        "application/openmetrics-text; version=1.0.0; charset=utf-8",
+    )];
+    (form, bridge.metrics.render()).into_response()
+}
+
+async fn no_such_path(State(bridge): State<Arc<Bridge>>, request: Request) -> Response {
+    bridge.refuse(Refusal::NoSuchPath(request.uri().path().to_owned()))
+}
+
+async fn wrong_method(State(bridge): State<Arc<Bridge>>, request: Request) -> Response {
+    bridge.refuse(Refusal::WrongMethod {
+        method: request.method().to_string(),
+        path: request.uri().path().to_owned(),
+    })
+}
+
+/// A decision, by a server or in its stead.
+struct Decided {
+    answer: Answer,
+    unavailable: Option<Cause>,
+}
+
+impl Decided {
+    fn respond(&self, form: Form) -> Response {
+        let mut response = match form {
+            Form::Json => {
+                let json = [(CONTENT_TYPE, "application/json")];
+                (json, self.answer.to_json()).into_response()
+            }
+            Form::Code => self.answer.code.clone().into_response(),
+            Form::V1Code => v1_code(&self.answer).to_owned().into_response(),
+        };
+        if let Some(cause) = self.unavailable {
+            let cause = axum::http::HeaderValue::from_static(cause.as_str());
+            response.headers_mut().insert(UNAVAILABLE, cause);
+        }
+        response
+    }
+}
+
+async fn decide(bridge: &Bridge, request: Request) -> Result<Decided, Refusal> {
+    let started = Instant::now();
+    let asked = bridge.take(request).await?;
+    let check = request::check::read(&fields(&asked)?, &bridge.config.default_domain)?;
+    let dialed = check.dialed_number.clone();
+    let decided = match bridge.servers.check(check).await {
+        Ok(decision) => Decided {
+            answer: Answer::from(decision),
+            unavailable: None,
+        },
+        Err(NoDecision::Bad(bad)) => return Err(bad.into()),
+        Err(NoDecision::Forbidden(why)) => return Err(Refusal::Forbidden(why)),
+        Err(NoDecision::Unavailable(cause)) => {
+            let label = CauseLabel {
+                cause: cause.as_str(),
+            };
+            bridge.metrics.unavailable.get_or_create(&label).inc();
+            debug!(cause = cause.as_str(), "no decision");
+            Decided {
+                answer: Answer::without_decision(&bridge.config, cause, &dialed),
+                unavailable: Some(cause),
+            }
+        }
+    };
+    let verdict = match decided.answer.verdict {
+        "allow" => Verdict::Allow,
+        "challenge" => Verdict::Challenge,
+        _ => Verdict::Deny,
+    };
+    bridge.metrics.answered(verdict, started.elapsed());
+    Ok(decided)
+}
+
+async fn learn(bridge: &Bridge, request: Request) -> Result<Response, Refusal> {
+    let asked = bridge.take(request).await?;
+    let mut call = request::call::read(&fields(&asked)?, &bridge.config.default_domain)?;
+    call.at = Some(now());
+    let (status, result) = match bridge.backlog.report(&bridge.servers, call).await {
+        Ok(Kept::Told) => (StatusCode::OK, "told"),
+        Ok(Kept::Waits) => (StatusCode::ACCEPTED, "waits"),
+        Ok(Kept::Full) => return Err(Refusal::BacklogFull),
+        Err(NoDecision::Bad(bad)) => return Err(bad.into()),
+        Err(NoDecision::Forbidden(why)) => return Err(Refusal::Forbidden(why)),
+        Err(NoDecision::Unavailable(_)) => return Err(Refusal::BacklogFull),
+    };
+    let json = [(CONTENT_TYPE, "application/json")];
+    Ok((status, json, format!("{{\"result\":\"{result}\"}}")).into_response())
+}
+
+/// When a call's progress came: an event that waits is told with the time at which it happened.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the edge of the program: the time at which the switch reported"
+)]
+fn now() -> prost_types::Timestamp {
+    prost_types::Timestamp::from(std::time::SystemTime::now())
+}
+
+impl Bridge {
+    /// Refuses a request, and counts it.
+    fn refuse(&self, refusal: Refusal) -> Response {
+        let label = CauseLabel {
+            cause: refusal.cause(),
+        };
+        self.metrics.refused.get_or_create(&label).inc();
+        debug!(%refusal, "refused");
+        refusal.into_response()
+    }
+
+    async fn take(&self, request: Request) -> Result<asked::Asked, Refusal> {
+        asked::Asked::take(request, &self.config.limits).await
+    }
+}
+
+/// The field that a problem of the whole request is told under.
+fn no_field() -> &'static str {
+    debug_assert!(Field::named("request").is_none());
+    "request"
+}

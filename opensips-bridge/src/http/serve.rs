@@ -1,0 +1,182 @@
+//! Connections: accepted, admitted, served, and ended when the bridge stops.
+
+use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+
+use axum::{Router, response::IntoResponse};
+use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, watch},
+    time::{sleep, timeout},
+};
+use tracing::{debug, warn};
+
+use super::{
+    Gate,
+    asked::Refusal,
+    patience::{Patient, Phase},
+};
+use crate::{
+    config::Limits,
+    telemetry::{CauseLabel, Metrics},
+};
+
+/// How many of those that may not ask are told so at once; the others are hung up on.
+const TURNED_AWAY: usize = 64;
+/// How long one of those may take to ask.
+const HEARD_OUT: Duration = Duration::from_millis(500);
+/// The pause after a connection could not be accepted, as when there are too many files.
+const NOT_ACCEPTED: Duration = Duration::from_millis(50);
+
+/// What every connection shares.
+struct Door {
+    router: Router,
+    gate: Gate,
+    limits: Limits,
+    metrics: Metrics,
+    turned_away: Semaphore,
+}
+
+/// Serves until the bridge stops, and then the requests in flight.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    gate: Gate,
+    limits: Limits,
+    metrics: Metrics,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let places = Arc::new(Semaphore::new(limits.connections as usize));
+    let drain = Duration::from_secs(limits.drain_seconds);
+    let all = limits.connections;
+    let door = Arc::new(Door {
+        router,
+        gate,
+        limits,
+        metrics,
+        turned_away: Semaphore::new(TURNED_AWAY),
+    });
+    let stop = stopping.clone();
+    loop {
+        let accepted = tokio::select! {
+            accepted = accept(&listener, &places) => accepted,
+            _ = stopping.wait_for(|stopping| *stopping) => break,
+        };
+        let Some((stream, peer, place)) = accepted else {
+            continue;
+        };
+        let (door, stop) = (Arc::clone(&door), stop.clone());
+        tokio::spawn(async move {
+            door.metrics.connections.inc();
+            if door.gate.admits(peer.ip()) {
+                door.welcome(stream, stop).await;
+            } else {
+                door.turn_away(stream, peer).await;
+            }
+            door.metrics.connections.dec();
+            drop(place);
+        });
+    }
+    drop(listener);
+    // All places are free once all connections have ended.
+    let _ = timeout(drain, places.acquire_many(all)).await;
+}
+
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, peer)) => Some((stream, peer, place)),
+        Err(error) => {
+            warn!(%error, "a connection was not accepted");
+            sleep(NOT_ACCEPTED).await;
+            None
+        }
+    }
+}
+
+impl Door {
+    /// Serves a connection's requests, one after the other.
+    async fn welcome(&self, stream: TcpStream, mut stop: watch::Receiver<bool>) {
+        // Latency matters more than packets.
+        let _ = stream.set_nodelay(true);
+        let phase = Phase::default();
+        let stream = Patient::new(
+            stream,
+            phase.clone(),
+            Duration::from_secs(self.limits.idle_seconds),
+            Duration::from_millis(self.limits.request_ms),
+        );
+        let service = service_fn(|request: Request<Incoming>| {
+            phase.answering();
+            let phase = phase.clone();
+            async move {
+                let response = self.answer(request).await;
+                phase.idle();
+                response
+            }
+        });
+        let connection = http1::Builder::new()
+            .header_read_timeout(None)
+            .half_close(true)
+            .max_buf_size(self.limits.head_bytes)
+            .serve_connection(TokioIo::new(stream), service);
+        let mut connection = pin!(connection);
+        let stopped = async { stop.wait_for(|stopping| *stopping).await.is_ok() };
+        let served = tokio::select! {
+            served = connection.as_mut() => served,
+            _ = stopped => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = served {
+            debug!(%error, "a connection broke");
+        }
+    }
+
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+    ) -> Result<axum::response::Response, std::convert::Infallible> {
+        if !self.gate.opens(request.uri().path(), request.headers()) {
+            return Ok(self.refused(Refusal::Key).into_response());
+        }
+        let mut router = self.router.clone();
+        tower::Service::call(&mut router, request.map(axum::body::Body::new)).await
+    }
+
+    /// Tells one who may not ask that he may not, whatever he asks.
+    async fn turn_away(&self, mut stream: TcpStream, peer: SocketAddr) {
+        let refusal = self.refused(Refusal::Source(peer.ip()));
+        let Ok(_place) = self.turned_away.try_acquire() else {
+            return;
+        };
+        let body = refusal.to_json();
+        let answer = format!(
+            "HTTP/1.1 403 Forbidden\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        let told = async {
+            let mut heard = [0; 4_096];
+            let _ = stream.read(&mut heard).await?;
+            stream.write_all(answer.as_bytes()).await?;
+            stream.shutdown().await?;
+            stream.read(&mut heard).await
+        };
+        // He may as well have hung up.
+        let _ = timeout(HEARD_OUT, told).await;
+    }
+
+    fn refused(&self, refusal: Refusal) -> Refusal {
+        let label = CauseLabel {
+            cause: refusal.cause(),
+        };
+        self.metrics.refused.get_or_create(&label).inc();
+        refusal
+    }
+}

@@ -1,0 +1,81 @@
+//! `opensips-bridge`: asks TFPS for switches that speak HTTP.
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+
+use clap::Parser;
+use tfps_opensips_bridge::{
+    app::App,
+    config::{Config, DEFAULT_FILE, Overrides},
+    telemetry::start_log,
+};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Asks TFPS whether a call is fraud, for switches that speak HTTP.
+#[derive(Debug, Parser)]
+#[command(name = "opensips-bridge", version)]
+struct Arguments {
+    /// The configuration; every key has a default (see --print-config)
+    #[arg(long, value_name = "FILE", env = "TFPS_CONFIG")]
+    config: Option<PathBuf>,
+    /// An instance of tfps-server, such as http://127.0.0.1:50051; may be given again
+    #[arg(long, value_name = "URL", value_delimiter = ',')]
+    server: Vec<String>,
+    /// The file that holds the token
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// Where HTTP is served
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// Checks the configuration and exits
+    #[arg(long)]
+    check_config: bool,
+    /// Prints the documented default configuration and exits
+    #[arg(long)]
+    print_config: bool,
+}
+
+#[allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "what a person asked for on the command line"
+)]
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if arguments.print_config {
+        print!("{DEFAULT_FILE}");
+        return ExitCode::SUCCESS;
+    }
+    let overrides = Overrides {
+        server: arguments.server,
+        token_file: arguments.token_file,
+        listen: arguments.listen,
+    };
+    let config = match Config::load(arguments.config.as_deref(), overrides) {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    if arguments.check_config {
+        println!("the configuration is right");
+        return ExitCode::SUCCESS;
+    }
+    match run(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(config: Config) -> anyhow::Result<()> {
+    start_log(&config.log).map_err(anyhow::Error::msg)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async { App::start(config).await?.run_until_signalled().await })
+}

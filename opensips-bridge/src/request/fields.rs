@@ -1,0 +1,151 @@
+//! The fields of a request, wherever they came from: query, form or JSON.
+
+use std::borrow::Cow;
+
+use super::BadField;
+
+macro_rules! fields {
+    ($($field:ident $name:literal $(or $alias:literal)? $doc:literal,)*) => {
+        /// A field that a switch can send.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Field {
+            $(#[doc = $doc] $field,)*
+        }
+
+        impl Field {
+            /// Every field.
+            pub const ALL: &[Self] = &[$(Self::$field,)*];
+
+            /// Its name on the wire.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$field => $name,)* }
+            }
+
+            /// The field of this name.
+            pub fn named(name: &str) -> Option<Self> {
+                match name { $($name $(| $alias)? => Some(Self::$field),)* _ => None }
+            }
+        }
+    };
+}
+
+fields! {
+    Username "username" "The user of the account that pays.",
+    Domain "domain" "The domain of the account.",
+    FromUser "from_user" "The user of the From URI; the account's where nothing else names it.",
+    FromDomain "from_domain" "The host of the From URI.",
+    DialedNumber "dialed_number" "The number as it was dialed.",
+    CallerNumber "caller_number" "The calling number; that of From where it is not given.",
+    SourceIp "source_ip" "Where the caller's signalling came from.",
+    UserAgent "user_agent" "The User-Agent header.",
+    ConcurrentCalls "concurrent_calls" or "sim_calls" "The account's calls in progress, this one included.",
+    CallId "call_id" "The Call-ID.",
+    ForwardedFrom "forwarded_from" "The forwarding party.",
+    Trunk "trunk" "The trunk that the call came over.",
+    DryRun "dry_run" "Decide without counting.",
+    PTfps "p_tfps" "The header P-tfps as it came.",
+    XTfps "x_tfps" "The header X-tfps as it came.",
+    PReceived "p_received" "The header P-Received as it came.",
+    PUa "p_ua" "The header P-UA as it came.",
+    PCalls "p_calls" "The header P-Calls as it came.",
+    Diversion "diversion" "The header Diversion as it came.",
+    Event "event" "What happened to a call.",
+    Duration "duration" "How long a call was answered, in seconds.",
+    Cause "cause" "Why a call ended, by Q.850.",
+}
+
+/// What `OpenSIPS` and Kamailio write for a variable that has no value.
+const NULL: &str = "<null>";
+
+/// The fields that were sent. A field that is empty, or `<null>` as switches write it, counts as not sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fields<'a>([Option<Cow<'a, str>>; Field::ALL.len()]);
+
+impl<'a> Fields<'a> {
+    /// What a field holds, without the blanks around it.
+    pub fn get(&self, field: Field) -> Option<&str> {
+        self.0[field as usize].as_deref()
+    }
+
+    /// Takes a field. Names that are none are passed over: a switch may send more than is asked for.
+    ///
+    /// # Errors
+    /// When it was sent before with another value.
+    pub fn put(&mut self, name: &str, value: Cow<'a, str>) -> Result<(), BadField> {
+        let Some(field) = Field::named(name) else {
+            return Ok(());
+        };
+        let value = match field {
+            // An unescaped `+` of a query has become a blank.
+            Field::DialedNumber | Field::CallerNumber if value.starts_with(' ') => {
+                Cow::Owned(format!("+{}", value.trim()))
+            }
+            _ => trimmed(value),
+        };
+        if value.is_empty() || value == NULL {
+            return Ok(());
+        }
+        match &self.0[field as usize] {
+            Some(before) if *before != value => Err(BadField::new(
+                name,
+                "is given twice, and not the same: give it once",
+            )),
+            _ => {
+                self.0[field as usize] = Some(value);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn trimmed(value: Cow<'_, str>) -> Cow<'_, str> {
+    match value {
+        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+        Cow::Owned(text) if text.trim().len() == text.len() => Cow::Owned(text),
+        Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_is_found_by_its_name() {
+        for (index, field) in Field::ALL.iter().enumerate() {
+            assert_eq!(Field::named(field.name()), Some(*field));
+            assert_eq!(*field as usize, index);
+        }
+        assert_eq!(Field::named("sim_calls"), Some(Field::ConcurrentCalls));
+    }
+
+    #[test]
+    fn what_a_switch_has_not_set_is_not_there() {
+        let mut fields = Fields::default();
+        for value in ["", "  ", "<null>"] {
+            fields.put("p_tfps", value.into()).unwrap();
+            assert_eq!(fields.get(Field::PTfps), None);
+        }
+        fields.put("p_tfps", " alice;example.com ".into()).unwrap();
+        assert_eq!(fields.get(Field::PTfps), Some("alice;example.com"));
+    }
+
+    #[test]
+    fn a_plus_that_became_a_blank_is_a_plus() {
+        let mut fields = Fields::default();
+        fields.put("dialed_number", " 4420".into()).unwrap();
+        assert_eq!(fields.get(Field::DialedNumber), Some("+4420"));
+    }
+
+    #[test]
+    fn a_field_is_given_once() {
+        let mut fields = Fields::default();
+        fields.put("username", "alice".into()).unwrap();
+        fields.put("username", "alice".into()).unwrap();
+        let error = fields.put("username", "bob".into()).unwrap_err();
+        assert_eq!(error.field, "username");
+        let mut fields = Fields::default();
+        fields.put("sim_calls", "1".into()).unwrap();
+        assert!(fields.put("concurrent_calls", "2".into()).is_err());
+    }
+}

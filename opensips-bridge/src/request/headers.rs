@@ -1,0 +1,297 @@
+//! SIP headers that a switch passes on as they came: who calls (`P-tfps`, `X-tfps`), from where (`P-Received`, `P-UA`,
+//! `P-Calls`), forwarded by whom (`Diversion`, RFC 5806). Blanks around the parts mean nothing.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::BadField;
+
+/// No header that means anything is longer, in bytes.
+const LONGEST: usize = 1_024;
+
+/// `P-tfps: username;domain;source-ip;user-agent;concurrent-calls`. Parts may be empty, and the last may be missing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PTfps<'a> {
+    /// The account's user; never empty.
+    pub username: &'a str,
+    /// The account's domain.
+    pub domain: &'a str,
+    /// The caller's address.
+    pub source_ip: &'a str,
+    /// The caller's User-Agent, which may itself have semicolons.
+    pub user_agent: &'a str,
+    /// The account's calls in progress, digits or nothing.
+    pub concurrent_calls: &'a str,
+}
+
+impl<'a> PTfps<'a> {
+    /// Reads the header's value.
+    ///
+    /// # Errors
+    /// When it is too long or names no user.
+    pub fn read(value: &'a str) -> Result<Self, BadField> {
+        check_length("p_tfps", value)?;
+        let mut parts = value.splitn(4, ';').map(str::trim);
+        let mut next = || parts.next().unwrap_or_default();
+        let (username, domain, source_ip, rest) = (next(), next(), next(), next());
+        if username.is_empty() {
+            return Err(BadField::new(
+                "p_tfps",
+                "names no user: it is username;domain;source-ip;user-agent;concurrent-calls",
+            ));
+        }
+        let (user_agent, concurrent_calls) = match rest.rsplit_once(';') {
+            Some((agent, calls)) if calls.trim().bytes().all(|byte| byte.is_ascii_digit()) => {
+                (agent.trim(), calls.trim())
+            }
+            _ => (rest, ""),
+        };
+        Ok(Self {
+            username,
+            domain,
+            source_ip,
+            user_agent,
+            concurrent_calls,
+        })
+    }
+}
+
+/// `X-tfps: username@domain`, with or without `sip:` and angle brackets: the user and the domain, which may be empty.
+///
+/// # Errors
+/// When it is too long or names no user.
+pub fn x_tfps(value: &str) -> Result<(&str, &str), BadField> {
+    check_length("x_tfps", value)?;
+    let (username, domain) = user_and_host(uri(value));
+    if username.is_empty() {
+        return Err(BadField::new(
+            "x_tfps",
+            "names no user: it is username@domain",
+        ));
+    }
+    Ok((username, domain))
+}
+
+/// The forwarding party of the topmost `Diversion`: `user@host` of its URI, or the value as it came where it has none.
+///
+/// # Errors
+/// When it is too long.
+pub fn diversion(value: &str) -> Result<&str, BadField> {
+    check_length("diversion", value)?;
+    let address = uri(value);
+    Ok(if address.is_empty() {
+        value.trim()
+    } else {
+        address
+    })
+}
+
+/// An address, with or without a port: `192.0.2.7`, `192.0.2.7:5060`, `2001:db8::7`, `[2001:db8::7]`, `[2001:db8::7]:5060`.
+///
+/// # Errors
+/// When it is something else.
+pub fn address(field: &str, value: &str) -> Result<IpAddr, BadField> {
+    let bare = value
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(value);
+    bare.parse()
+        .or_else(|_| value.parse().map(|with_port: SocketAddr| with_port.ip()))
+        .map_err(|_| {
+            BadField::new(
+                field,
+                "must be an IPv4 or IPv6 address, such as 192.0.2.7 or 2001:db8::7",
+            )
+        })
+}
+
+/// The URI of a name-addr or addr-spec, without scheme, parameters and headers.
+fn uri(value: &str) -> &str {
+    // A display name may hold anything in its quotes.
+    let value = match value.trim().strip_prefix('"') {
+        Some(quoted) => quoted
+            .split_once('"')
+            .map_or(quoted, |(_, rest)| rest)
+            .trim(),
+        None => value.trim(),
+    };
+    let value = match value.split_once('<') {
+        // One after a comma is the next one's.
+        Some((name, inner)) if !name.contains(',') => inner.split('>').next().unwrap_or_default(),
+        _ => value,
+    };
+    let value = ["sips:", "sip:", "tel:"]
+        .iter()
+        .find_map(|scheme| {
+            value
+                .get(..scheme.len())
+                .filter(|start| start.eq_ignore_ascii_case(scheme))
+                .and_then(|_| value.get(scheme.len()..))
+        })
+        .unwrap_or(value);
+    value
+        .split([';', '?', ',', '>'])
+        .next()
+        .unwrap_or_default()
+        .trim()
+}
+
+fn user_and_host(address: &str) -> (&str, &str) {
+    address
+        .rsplit_once('@')
+        .map_or((address, ""), |(user, host)| (user.trim(), host.trim()))
+}
+
+fn check_length(field: &str, value: &str) -> Result<(), BadField> {
+    if value.len() <= LONGEST {
+        return Ok(());
+    }
+    Err(BadField::new(
+        field,
+        format!("is {} bytes long, at most {LONGEST} are taken", value.len()),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn p_tfps_is_read_with_blanks_and_gaps() {
+        let whole = PTfps::read("alice; example.com ;198.51.100.7; Yealink SIP-T46S ; 2").unwrap();
+        assert_eq!(
+            whole,
+            PTfps {
+                username: "alice",
+                domain: "example.com",
+                source_ip: "198.51.100.7",
+                user_agent: "Yealink SIP-T46S",
+                concurrent_calls: "2",
+            }
+        );
+        let short = PTfps::read("alice;example.com").unwrap();
+        assert_eq!(
+            (short.source_ip, short.user_agent, short.concurrent_calls),
+            ("", "", "")
+        );
+        let gaps = PTfps::read("alice;example.com;;;3").unwrap();
+        assert_eq!(
+            (gaps.source_ip, gaps.user_agent, gaps.concurrent_calls),
+            ("", "", "3")
+        );
+    }
+
+    #[test]
+    fn a_user_agent_may_have_semicolons() {
+        let header = PTfps::read("alice;example.com;198.51.100.7;Cisco/8.0; build 7;4").unwrap();
+        assert_eq!(
+            (header.user_agent, header.concurrent_calls),
+            ("Cisco/8.0; build 7", "4")
+        );
+        let header = PTfps::read("alice;example.com;198.51.100.7;Cisco/8.0; build x").unwrap();
+        assert_eq!(
+            (header.user_agent, header.concurrent_calls),
+            ("Cisco/8.0; build x", "")
+        );
+    }
+
+    #[test]
+    fn a_header_without_a_user_is_refused() {
+        for value in [";example.com", " ; ", ";"] {
+            assert_eq!(PTfps::read(value).unwrap_err().field, "p_tfps");
+        }
+        for value in ["@example.com", "<sip:@example.com>", "<>"] {
+            assert_eq!(x_tfps(value).unwrap_err().field, "x_tfps");
+        }
+        let long = "a".repeat(2_000);
+        assert!(PTfps::read(&long).is_err() && x_tfps(&long).is_err() && diversion(&long).is_err());
+    }
+
+    #[test]
+    fn x_tfps_is_an_address_in_any_of_its_forms() {
+        for value in [
+            "alice@example.com",
+            " alice@example.com ",
+            "sip:alice@example.com",
+            "<sip:alice@example.com>",
+            "\"A <b> c\" <SIP:alice@example.com;user=phone>;tag=1",
+        ] {
+            assert_eq!(x_tfps(value), Ok(("alice", "example.com")), "{value}");
+        }
+        assert_eq!(x_tfps("alice"), Ok(("alice", "")));
+    }
+
+    #[test]
+    fn the_topmost_diversion_tells_who_forwards() {
+        for (value, party) in [
+            (
+                "<sip:+442079460123@pbx.example.com>;reason=unconditional",
+                "+442079460123@pbx.example.com",
+            ),
+            (
+                "\"Bob\" <tel:+442079460123>;reason=no-answer;counter=2",
+                "+442079460123",
+            ),
+            (
+                "sip:bob@example.com, <sip:carol@example.com>",
+                "bob@example.com",
+            ),
+            ("unknown", "unknown"),
+        ] {
+            assert_eq!(diversion(value), Ok(party));
+        }
+    }
+
+    #[test]
+    fn an_address_may_have_a_port() {
+        for (value, ip) in [
+            ("192.0.2.7", "192.0.2.7"),
+            ("192.0.2.7:5060", "192.0.2.7"),
+            ("2001:db8::7", "2001:db8::7"),
+            ("[2001:db8::7]", "2001:db8::7"),
+            ("[2001:db8::7]:5060", "2001:db8::7"),
+        ] {
+            assert_eq!(
+                address("source_ip", value)
+                    .map(|ip| ip.to_string())
+                    .as_deref(),
+                Ok(ip)
+            );
+        }
+        for value in [
+            "",
+            "pbx.example.com",
+            "192.0.2.777",
+            "192.0.2.7:x",
+            "[192.0.2.7",
+        ] {
+            assert_eq!(
+                address("p_received", value).unwrap_err().field,
+                "p_received"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_p_tfps_says_is_what_was_written(
+            username in "[a-z0-9.]{1,20}", domain in "[a-z.]{0,20}", agent in "[A-Za-z0-9 /;.]{0,40}", calls in 0u32..1_000,
+        ) {
+            let value = format!("{username};{domain};192.0.2.7;{agent};{calls}");
+            let header = PTfps::read(&value).unwrap();
+            prop_assert_eq!(header.username, username);
+            prop_assert_eq!(header.domain, domain);
+            prop_assert_eq!(header.user_agent, agent.trim());
+            prop_assert_eq!(header.concurrent_calls, calls.to_string());
+        }
+
+        #[test]
+        fn no_header_makes_it_fall_over(value in "\\PC{0,60}") {
+            let _ = PTfps::read(&value);
+            let _ = x_tfps(&value);
+            let _ = diversion(&value);
+            let _ = address("source_ip", &value);
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The log and the metrics.
+
+use std::{io::IsTerminal, sync::Arc, time::Duration};
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+use tfps_client::v1::Verdict;
+use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+
+use crate::config::{Log, LogFormat};
+
+/// Starts the log.
+///
+/// # Errors
+/// When the directives do not read.
+pub fn start_log(log: &Log) -> Result<(), String> {
+    let filter = log.level.parse::<EnvFilter>().map_err(|error| {
+        format!(
+            "log.level is {:?}: {error}; right would be error, warn, info, debug or trace",
+            log.level
+        )
+    })?;
+    let subscriber = tracing_subscriber::registry().with(filter);
+    let started = match log.format {
+        LogFormat::Text => {
+            let coloured =
+                std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+            let lines = fmt::layer()
+                .with_ansi(coloured)
+                .with_writer(std::io::stderr);
+            subscriber.with(lines).try_init()
+        }
+        LogFormat::Json => subscriber
+            .with(fmt::layer().json().with_writer(std::io::stderr))
+            .try_init(),
+    };
+    started.map_err(|error| error.to_string())
+}
+
+/// The cause why something was not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct CauseLabel {
+    pub(crate) cause: &'static str,
+}
+
+/// What happened to a call, and what became of the report.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct CallLabel {
+    pub(crate) event: &'static str,
+    pub(crate) result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct VerdictLabel {
+    verdict: &'static str,
+}
+
+/// A server.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct ServerLabel {
+    pub(crate) server: String,
+}
+
+/// What is counted.
+#[derive(Clone, Debug)]
+pub(crate) struct Metrics {
+    registry: Arc<Registry>,
+    allowed: Counter,
+    denied: Counter,
+    challenged: Counter,
+    latency: Histogram,
+    /// Checks that no server decided, by why.
+    pub(crate) unavailable: Family<CauseLabel, Counter>,
+    /// Requests refused, by why.
+    pub(crate) refused: Family<CauseLabel, Counter>,
+    /// Calls' progress, by event and result.
+    pub(crate) calls: Family<CallLabel, Counter>,
+    /// Call events that wait for a server.
+    pub(crate) waiting: Gauge,
+    /// Connections of switches.
+    pub(crate) connections: Gauge,
+    /// Whether a server answers: 1 or 0.
+    pub(crate) server_up: Family<ServerLabel, Gauge>,
+    /// How often a connection to a server broke.
+    pub(crate) server_lost: Family<ServerLabel, Counter>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("tfps_bridge");
+        let answers = Family::<VerdictLabel, Counter>::default();
+        let of = |verdict| answers.get_or_create(&VerdictLabel { verdict }).clone();
+        let (allowed, denied, challenged) = (of("allow"), of("deny"), of("challenge"));
+        registry.register("answers", "Checks answered, by verdict", answers);
+        let latency = Histogram::new([
+            1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.3, 0.5, 1.0,
+        ]);
+        registry.register(
+            "check_seconds",
+            "How long a check takes, until its answer is ready",
+            latency.clone(),
+        );
+        let unavailable = Family::default();
+        registry.register(
+            "unavailable",
+            "Checks answered by on_unavailable, by cause",
+            unavailable.clone(),
+        );
+        let refused = Family::default();
+        registry.register("refused", "Requests refused, by cause", refused.clone());
+        let calls = Family::default();
+        registry.register(
+            "calls",
+            "Calls' starts and ends, by event and result",
+            calls.clone(),
+        );
+        let waiting = Gauge::default();
+        registry.register(
+            "call_events_waiting",
+            "Calls' starts and ends that wait for a server",
+            waiting.clone(),
+        );
+        let connections = Gauge::default();
+        registry.register(
+            "connections",
+            "Connections of switches",
+            connections.clone(),
+        );
+        let server_up = Family::default();
+        registry.register("server_up", "Whether a server answers", server_up.clone());
+        let server_lost = Family::default();
+        registry.register(
+            "server_lost",
+            "How often a connection to a server broke",
+            server_lost.clone(),
+        );
+        Self {
+            registry: Arc::new(registry),
+            allowed,
+            denied,
+            challenged,
+            latency,
+            unavailable,
+            refused,
+            calls,
+            waiting,
+            connections,
+            server_up,
+            server_lost,
+        }
+    }
+}
+
+impl Metrics {
+    /// Counts an answer.
+    pub(crate) fn answered(&self, verdict: Verdict, took: Duration) {
+        let counter = match verdict {
+            Verdict::Allow => &self.allowed,
+            Verdict::Challenge => &self.challenged,
+            Verdict::Deny | Verdict::Unspecified => &self.denied,
+        };
+        counter.inc();
+        self.latency.observe(took.as_secs_f64());
+    }
+
+    /// The metrics in OpenMetrics' text form.
+    pub(crate) fn render(&self) -> String {
+        let mut out = String::new();
+        match text::encode(&mut out, &self.registry) {
+            Ok(()) => out,
+            Err(_) => String::new(),
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! One server: a connection with a stream of checks, made anew whenever it breaks.
+
+use std::{
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use tfps_client::{
+    CheckStream, Client, Code, Error,
+    v1::{AccountKey, CheckRequest, CheckResponse, LearnRequest, LearnResponse},
+};
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep, timeout},
+};
+use tracing::{info, warn};
+
+use crate::telemetry::{Metrics, ServerLabel};
+
+/// Checks in flight at once; as many as the server decides at once on a stream.
+const WINDOW: usize = 256;
+/// Checks in a row without an answer in time after which a server counts as away.
+const SILENCES: u32 = 5;
+/// How long a server may take to show that it decides.
+const PROBE: Duration = Duration::from_secs(1);
+/// The pause before a server that did not answer is tried again, at first and at the most.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+
+/// A server, there or not.
+#[derive(Debug)]
+pub(super) struct Server {
+    address: String,
+    state: RwLock<State>,
+    /// Told when it is back.
+    changed: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    link: Option<Arc<Link>>,
+    since: Instant,
+    trouble: String,
+}
+
+/// A connection that has shown that its server decides.
+#[derive(Debug)]
+pub(super) struct Link {
+    client: Client,
+    stream: CheckStream,
+    /// Checks in a row that were not answered in time.
+    silences: AtomicU32,
+    /// Told when nobody is to use it any more.
+    given_up: Notify,
+}
+
+impl Link {
+    pub(super) async fn check(&self, request: &CheckRequest) -> Result<CheckResponse, Error> {
+        self.stream.check(request.clone()).await
+    }
+
+    pub(super) async fn learn(&self, request: LearnRequest) -> Result<LearnResponse, Error> {
+        self.client.learn(request).await
+    }
+
+    pub(super) fn answered(&self) {
+        if self.silences.load(Ordering::Relaxed) != 0 {
+            self.silences.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts a check that was not answered; whether there were too many.
+    pub(super) fn stayed_silent(&self) -> bool {
+        self.silences.fetch_add(1, Ordering::Relaxed) + 1 >= SILENCES
+    }
+}
+
+impl Server {
+    /// Keeps a connection to it, for ever.
+    pub(super) fn start(
+        address: &str,
+        config: tfps_client::Config,
+        metrics: &Metrics,
+    ) -> Arc<Self> {
+        let server = Arc::new(Self {
+            address: address.to_owned(),
+            state: RwLock::new(State {
+                link: None,
+                since: Instant::now(),
+                trouble: "not yet connected".to_owned(),
+            }),
+            changed: Notify::new(),
+        });
+        tokio::spawn(keep(Arc::clone(&server), config, metrics.clone()));
+        server
+    }
+
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The connection, where the server answers.
+    pub(super) fn link(&self) -> Option<Arc<Link>> {
+        self.read().link.clone()
+    }
+
+    /// Why it does not answer, where it does not.
+    pub(super) fn trouble(&self) -> Option<String> {
+        let state = self.read();
+        state.link.is_none().then(|| state.trouble.clone())
+    }
+
+    /// For how long it has not answered.
+    pub(super) fn away(&self) -> Duration {
+        let state = self.read();
+        match state.link {
+            Some(_) => Duration::ZERO,
+            None => state.since.elapsed(),
+        }
+    }
+
+    /// Waits until it answers.
+    pub(super) async fn back(&self) {
+        loop {
+            let changed = self.changed.notified();
+            if self.read().link.is_some() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Nobody is to use this connection any more.
+    pub(super) fn lost(&self, link: &Arc<Link>) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        if state
+            .link
+            .as_ref()
+            .is_some_and(|own| Arc::ptr_eq(own, link))
+        {
+            state.link = None;
+            state.since = Instant::now();
+            state.trouble = if link.stream.is_broken() {
+                "the connection broke".to_owned()
+            } else {
+                "it does not answer in time".to_owned()
+            };
+            link.given_up.notify_one();
+        }
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Connects, waits until the connection is lost, and begins again.
+async fn keep(server: Arc<Server>, config: tfps_client::Config, metrics: Metrics) {
+    let label = ServerLabel {
+        server: server.address.clone(),
+    };
+    let up = metrics.server_up.get_or_create(&label).clone();
+    let losses = metrics.server_lost.get_or_create(&label).clone();
+    let mut pause = PAUSES.0;
+    let mut told = String::new();
+    loop {
+        match connect(config.clone()).await {
+            Ok(link) => {
+                info!(server = server.address, "connected");
+                let link = Arc::new(link);
+                {
+                    let mut state = server.state.write().unwrap_or_else(PoisonError::into_inner);
+                    state.link = Some(Arc::clone(&link));
+                    state.since = Instant::now();
+                }
+                up.set(1);
+                server.changed.notify_waiters();
+                let why = tokio::select! {
+                    error = link.stream.broken() => error.to_string(),
+                    () = link.given_up.notified() => server.trouble().unwrap_or_default(),
+                };
+                server.lost(&link);
+                up.set(0);
+                losses.inc();
+                warn!(server = server.address, why, "connection lost");
+                (pause, told) = (PAUSES.0, String::new());
+            }
+            Err(why) => {
+                let since = {
+                    let mut state = server.state.write().unwrap_or_else(PoisonError::into_inner);
+                    state.trouble.clone_from(&why);
+                    state.since
+                };
+                up.set(0);
+                // A server that is just restarted is no news.
+                if told != why && since.elapsed() > PAUSES.1 {
+                    warn!(server = server.address, why, "not reached; trying on");
+                    told = why;
+                }
+                sleep(pause).await;
+                pause = (pause * 2).min(PAUSES.1);
+            }
+        }
+    }
+}
+
+/// A connection on which a check has been answered.
+async fn connect(config: tfps_client::Config) -> Result<Link, String> {
+    let client = Client::connect_lazy(config).map_err(|error| error.to_string())?;
+    let stream = client.with_deadline(None).stream_checks(WINDOW);
+    let probe = CheckRequest {
+        account: Some(AccountKey {
+            username: "probe".to_owned(),
+            domain: "tfps.invalid".to_owned(),
+        }),
+        dialed_number: "0".to_owned(),
+        dry_run: true,
+        ..CheckRequest::default()
+    };
+    match timeout(PROBE, stream.check(probe)).await {
+        Err(_) => Err(format!("no answer within {} s", PROBE.as_secs())),
+        // A token that is bound to a domain may not ask about others, and shows by it that it is known.
+        Ok(Err(error)) if error.code() != Code::PermissionDenied || stream.is_broken() => {
+            Err(match error.code() {
+                Code::Unauthenticated => format!("the token is not taken: {error}"),
+                _ => error.to_string(),
+            })
+        }
+        Ok(_) => Ok(Link {
+            client,
+            stream,
+            silences: AtomicU32::new(0),
+            given_up: Notify::new(),
+        }),
+    }
+}
