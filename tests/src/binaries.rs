@@ -17,6 +17,22 @@ pub fn tfpsctl() -> PathBuf {
     folder().join("tfpsctl")
 }
 
+/// opensips-bridge.
+pub fn opensips_bridge() -> PathBuf {
+    folder().join("opensips-bridge")
+}
+
+/// The folder that all of cargo's output is in.
+///
+/// # Panics
+/// When the programs do not build.
+pub fn target() -> PathBuf {
+    let above = folder().parent();
+    above
+        .expect("a profile's folder lies in target/")
+        .to_owned()
+}
+
 /// Where the programs are: beside the tests' own folder. Under cargo they are built first, once a test process, with
 /// the profile that the tests have.
 fn folder() -> &'static Path {
@@ -50,6 +66,8 @@ fn build(cargo: &Path, folder: &Path) -> bool {
             "tfps-server",
             "-p",
             "tfpsctl",
+            "-p",
+            "tfps-opensips-bridge",
             "--bins",
         ])
         .args(["--profile", profile])

@@ -2,6 +2,7 @@
 //! it up, and the stories in `tests/` tell what a switch, a caller and an operator see.
 
 pub mod binaries;
+pub mod bridge;
 pub mod claims;
 pub mod clock;
 pub mod garbage;
@@ -10,6 +11,8 @@ mod said;
 pub mod scene;
 mod server;
 pub mod shell;
+pub mod sip;
 pub mod verification;
 
+pub use bridge::Bridge;
 pub use server::{Command, Refused, Server, eventually};

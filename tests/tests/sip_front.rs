@@ -1,0 +1,203 @@
+//! Calls through a real SIP front: Kamailio with the configuration under deploy/, SIPp as switch and media server.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by it")]
+
+use tfps_client::v1::{self, EntryAction, EntryKind, ResponseMode};
+use tfps_tests::{
+    Bridge, Server, eventually,
+    scene::{CUBA, HOME_NUMBER, LONDON, SOMALIA},
+    sip::{Call, Front},
+};
+
+/// A server with alice and a policy that answers by `mode`, a bridge, and a front.
+async fn house(mode: ResponseMode) -> (Server, Bridge, Front) {
+    let server = Server::open().await;
+    server
+        .policy(|policy| policy.response_mode = mode.into())
+        .await;
+    server.account("alice").await;
+    let bridge = Bridge::ready(&[&server], "").await;
+    let front = Front::start(&bridge, "").await;
+    (server, bridge, front)
+}
+
+fn by_p_tfps(dialed: &str) -> Call {
+    Call {
+        dialed: dialed.to_owned(),
+        from: "4711".to_owned(),
+        headers: vec!["P-tfps: alice; example.com; ; Yealink SIP-T46S; 1".to_owned()],
+        ..Call::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn by_statuses_503_approves_and_603_denies() {
+    let (server, _bridge, front) = house(ResponseMode::ResponseMode503603).await;
+    let approved = front.answered(&by_p_tfps(HOME_NUMBER), 503).await;
+    assert_eq!(approved.code, "A00");
+    let denied = front.answered(&by_p_tfps(CUBA), 603).await;
+    assert_eq!(denied.code, "R06");
+    assert_eq!(denied.contact, "");
+    let recorded = server.decisions(v1::DecisionFilter::default()).await;
+    assert_eq!(recorded.len(), 2);
+    assert_eq!(recorded[0].user_agent, "Yealink SIP-T46S");
+    assert_eq!(recorded[0].caller_number, "4711");
+    assert!(recorded[0].call_id.ends_with("127.0.0.1"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn by_302_the_contact_approves_and_denies() {
+    let (_server, _bridge, front) = house(ResponseMode::ResponseMode302).await;
+    let approved = front.answered(&by_p_tfps(HOME_NUMBER), 302).await;
+    let expected = format!("<sip:A00{HOME_NUMBER}@");
+    assert!(approved.contact.starts_with(&expected), "{approved:?}");
+    let denied = front.answered(&by_p_tfps(CUBA), 302).await;
+    assert!(denied.contact.starts_with("<sip:R06@"), "{denied:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_is_named_in_three_ways() {
+    let (server, _bridge, front) = house(ResponseMode::ResponseMode503603).await;
+    server.account("bob").await;
+    server.account("carol").await;
+    front.answered(&by_p_tfps(HOME_NUMBER), 503).await;
+    let by_x_tfps = Call {
+        dialed: HOME_NUMBER.to_owned(),
+        from: "4712".to_owned(),
+        headers: vec![
+            "X-tfps: bob@example.com".to_owned(),
+            "P-Received: 10.1.2.3".to_owned(),
+            "P-UA: Snom & Co + 50%".to_owned(),
+            "P-Calls: 2".to_owned(),
+            "Diversion: <sip:+442079460123@pbx.example.com>;reason=unconditional".to_owned(),
+        ],
+        ..Call::default()
+    };
+    front.answered(&by_x_tfps, 503).await;
+    let by_from = Call {
+        dialed: HOME_NUMBER.to_owned(),
+        from: "carol".to_owned(),
+        // What a caller writes stays what he wrote.
+        user_agent: "Phone&p_tfps=alice;example.com".to_owned(),
+        ..Call::default()
+    };
+    front.answered(&by_from, 503).await;
+
+    let mut recorded = server.decisions(v1::DecisionFilter::default()).await;
+    recorded.reverse();
+    let names: Vec<_> = recorded
+        .iter()
+        .map(|decision| decision.account.clone().unwrap().username)
+        .collect();
+    assert_eq!(names, ["alice", "bob", "carol"]);
+    let bob = &recorded[1];
+    assert_eq!(
+        (
+            bob.source_ip.as_str(),
+            bob.user_agent.as_str(),
+            bob.concurrent_calls,
+            bob.forwarded_from.as_str()
+        ),
+        (
+            "10.1.2.3",
+            "Snom & Co + 50%",
+            Some(2),
+            "+442079460123@pbx.example.com"
+        )
+    );
+    let carol = &recorded[2];
+    assert_eq!(carol.source_ip, "127.0.0.1");
+    assert_eq!(carol.user_agent, "Phone&p_tfps=alice;example.com");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_challenged_call_reaches_the_media_server_and_holds_a_slot_while_it_lasts() {
+    let (server, bridge, front) = house(ResponseMode::ResponseMode503603).await;
+    let media_server = front.media_server();
+    let mut call = by_p_tfps(SOMALIA);
+    call.headers
+        .push("X-TFPS-Challenge: of the caller's own".to_owned());
+    let talking = front.talked(&call, 1_500);
+    let watching = async {
+        let (user, challenge) = media_server.called().await;
+        assert_eq!(user, format!("dSO{SOMALIA}"));
+        eventually("the call holds a slot", async || {
+            (server.usage("alice").await.concurrent_calls == 1).then_some(())
+        })
+        .await;
+        challenge
+    };
+    let ((), challenge) = tokio::join!(talking, watching);
+    let recorded = server.decisions(v1::DecisionFilter::default()).await;
+    assert_eq!(recorded[0].code, "V03");
+    assert_eq!(recorded[0].challenge_id, challenge);
+    eventually("the slot is free again", async || {
+        (server.usage("alice").await.concurrent_calls == 0).then_some(())
+    })
+    .await;
+    for event in ["started", "answered", "ended"] {
+        let name = format!("tfps_bridge_calls_total{{event=\"{event}\",result=\"told\"}}");
+        eventually(event, async || {
+            (bridge.metric(&name).await == 1.0).then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unknown_account_is_onboarded_and_a_media_server_that_is_down_lets_nothing_pass() {
+    let (_server, _bridge, front) = house(ResponseMode::ResponseMode503603).await;
+    let stranger = Call {
+        dialed: LONDON.to_owned(),
+        from: "stranger".to_owned(),
+        ..Call::default()
+    };
+    {
+        let media_server = front.media_server();
+        let ((), (user, _)) = tokio::join!(front.talked(&stranger, 100), media_server.called());
+        assert_eq!(user, format!("o{LONDON}"));
+    }
+    front.answered(&stranger, 480).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn loops_and_calls_to_nobody_are_answered_without_asking() {
+    let (server, _bridge, front) = house(ResponseMode::ResponseMode503603).await;
+    front.answered(&by_p_tfps("A0012125552368"), 482).await;
+    front.answered(&by_p_tfps("R06"), 482).await;
+    server
+        .list(EntryKind::Number, LONDON, EntryAction::Block)
+        .await;
+    assert_eq!(front.answered(&by_p_tfps(LONDON), 603).await.code, "R03");
+    let injected = Call {
+        headers: vec!["P-tfps: alice' OR '1'='1;example.com".to_owned()],
+        ..by_p_tfps(HOME_NUMBER)
+    };
+    assert_eq!(front.answered(&injected, 603).await.code, "R12");
+    let recorded = server.decisions(v1::DecisionFilter::default()).await;
+    assert_eq!(recorded.len(), 2, "loops are not asked about");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_server_the_bridge_says_what_and_without_a_bridge_the_front_does() {
+    let mut server = Server::open().await;
+    server.account("alice").await;
+    let mut bridge = Bridge::ready(&[&server], "on_unavailable = \"deny\"").await;
+    let front = Front::start(&bridge, "").await;
+    server.kill9();
+    assert_eq!(
+        front.answered(&by_p_tfps(HOME_NUMBER), 603).await.code,
+        "R99"
+    );
+    bridge.terminate().await;
+    assert_eq!(
+        front.answered(&by_p_tfps(HOME_NUMBER), 503).await.code,
+        "A99"
+    );
+
+    let denying = "#!define NO_ANSWER_DENIES\n#!define NO_ANSWER_BY_302";
+    let mut gone = Bridge::at(&["http://127.0.0.1:1".to_owned()], None, "").await;
+    let front = Front::start(&gone, denying).await;
+    gone.terminate().await;
+    let answer = front.answered(&by_p_tfps(HOME_NUMBER), 302).await;
+    assert!(answer.contact.starts_with("<sip:R99@"), "{answer:?}");
+}
