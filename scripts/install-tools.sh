@@ -10,6 +10,7 @@ need shellcheck shellcheck
 need h2load nghttp2-client
 need python3 python3
 need curl curl
+need flock util-linux
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 
 if [ ${#missing[@]} -gt 0 ]; then

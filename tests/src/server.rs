@@ -236,6 +236,11 @@ impl Server {
         self.data_dir().join("admin.token")
     }
 
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What the server has written to its standard error so far.
     pub fn said(&self) -> String {
         self.said.all()
@@ -319,6 +324,26 @@ impl Server {
                     "the server does not start again: {status}"
                 ),
             }
+        }
+    }
+
+    /// The same on an address that it had before.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn restart_at(&mut self, address: SocketAddr) {
+        let data_dir = self.data_dir();
+        self.address = address;
+        let (child, said) = spawn(self.folder.path(), &data_dir, address, None);
+        self.child = child;
+        self.said.go_on_with(&said);
+        self.said = said;
+        match ready(&mut self.child, address, &self.command, &data_dir).await {
+            Ok(client) => self.client = client,
+            Err(status) => panic_with(&format!(
+                "the server does not start again: {status}: {}",
+                self.said.all()
+            )),
         }
     }
 
