@@ -11,6 +11,6 @@ for argument in "$@"; do
     fi
 done
 
-cargo build --release --locked -p tfps-server -p tfps-bench --bins
+cargo build --release --locked -p tfps-server -p tfps-opensips-bridge -p tfps-bench --bins
 cargo bench --locked -p tfps-bench --bench decision --bench journal -- "${criterion[@]}"
 "${CARGO_TARGET_DIR:-target}/release/tfps-bench" "$@"

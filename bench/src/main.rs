@@ -1,6 +1,7 @@
 //! Measures the budgets that criterion does not: memory, start, gRPC beside a server that does nothing; and writes the
 //! report of all.
 
+mod bridge;
 mod data;
 mod engine;
 mod grpc;
@@ -46,6 +47,7 @@ enum Part {
     Memory,
     Start,
     Grpc,
+    Bridge,
 }
 
 /// Where things are, and how much is measured.
@@ -96,6 +98,9 @@ async fn measure(bench: &Bench, only: &[Part]) -> anyhow::Result<Report> {
     }
     if wanted(Part::Grpc) {
         grpc::measure(bench, &mut report).await?;
+    }
+    if wanted(Part::Bridge) {
+        bridge::measure(bench, &mut report).await?;
     }
     Ok(report)
 }
