@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 cargo build --package tfps-server --package tfpsctl
 target=${CARGO_TARGET_DIR:-target}/debug
-listen=${TFPS_DEMO_LISTEN:-127.0.0.1:50051}
+listen=${DEMO_LISTEN:-127.0.0.1:50051}
 tfpsctl() { "$target/tfpsctl" --server "http://$listen" --token-file var/admin.token "$@"; }
 
 TFPS_LOG_LEVEL=${TFPS_LOG_LEVEL:-warn} "$target/tfps-server" --data-dir var --listen "$listen" &
