@@ -3,10 +3,10 @@
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
+use tfps_daemon::log;
 use tfps_opensips_bridge::{
     app::App,
     config::{Config, DEFAULT_FILE, Overrides},
-    telemetry::start_log,
 };
 
 #[global_allocator]
@@ -73,7 +73,11 @@ fn main() -> ExitCode {
 }
 
 fn run(config: Config) -> anyhow::Result<()> {
-    start_log(&config.log).map_err(anyhow::Error::msg)?;
+    log::start(
+        &config.log,
+        &["tfps", "tfps_opensips_bridge", "tfps_client"],
+    )
+    .map_err(anyhow::Error::msg)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;

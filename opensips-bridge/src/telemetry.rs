@@ -1,6 +1,6 @@
-//! The log and the metrics.
+//! The metrics.
 
-use std::{io::IsTerminal, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
@@ -8,37 +8,6 @@ use prometheus_client::{
     registry::Registry,
 };
 use tfps_client::v1::Verdict;
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
-
-use crate::config::{Log, LogFormat};
-
-/// Starts the log.
-///
-/// # Errors
-/// When the directives do not read.
-pub fn start_log(log: &Log) -> Result<(), String> {
-    let filter = log.level.parse::<EnvFilter>().map_err(|error| {
-        format!(
-            "log.level is {:?}: {error}; right would be error, warn, info, debug or trace",
-            log.level
-        )
-    })?;
-    let subscriber = tracing_subscriber::registry().with(filter);
-    let started = match log.format {
-        LogFormat::Text => {
-            let coloured =
-                std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-            let lines = fmt::layer()
-                .with_ansi(coloured)
-                .with_writer(std::io::stderr);
-            subscriber.with(lines).try_init()
-        }
-        LogFormat::Json => subscriber
-            .with(fmt::layer().json().with_writer(std::io::stderr))
-            .try_init(),
-    };
-    started.map_err(|error| error.to_string())
-}
 
 /// The cause why something was not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -3,10 +3,10 @@
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
+use tfps_daemon::log;
 use tfps_server::{
     app::App,
     config::{Config, DEFAULT_FILE, Overrides},
-    telemetry::start_log,
 };
 
 #[global_allocator]
@@ -69,7 +69,8 @@ fn main() -> ExitCode {
 }
 
 fn run(file: Option<PathBuf>, overrides: Overrides, config: Config) -> anyhow::Result<()> {
-    let log = start_log(&config.log).map_err(anyhow::Error::msg)?;
+    let log = log::start(&config.log, &["tfps", "tfps_server", "tfps_engine"])
+        .map_err(anyhow::Error::msg)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;

@@ -10,12 +10,13 @@ use std::{
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
+use tfps_daemon::log::LogLevel;
 
 use crate::{
     check::{Checker, Settings},
     config::{Config, ConfigError, Overrides},
     journal::ShipperHandle,
-    telemetry::{LogLevel, Metrics},
+    telemetry::Metrics,
 };
 
 /// The keys that a running server takes; all others wait for a restart.

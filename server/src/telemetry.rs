@@ -1,6 +1,6 @@
-//! The log and the metrics.
+//! The metrics.
 
-use std::{io::IsTerminal, ops::Deref, sync::Arc, time::Duration};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
@@ -8,12 +8,6 @@ use prometheus_client::{
     registry::Registry,
 };
 use tfps_engine::decision::Code;
-use tracing::level_filters::LevelFilter;
-use tracing_subscriber::{
-    EnvFilter, Registry as Subscriber, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt,
-};
-
-use crate::config::{Log, LogFormat};
 
 /// The code of a decision.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -160,80 +154,5 @@ impl Instruments {
             Ok(()) => out,
             Err(_) => String::new(),
         }
-    }
-}
-
-/// Changes what is logged.
-#[derive(Clone, Debug)]
-pub struct LogLevel(reload::Handle<EnvFilter, Subscriber>);
-
-impl LogLevel {
-    /// Logs by other directives from now on.
-    ///
-    /// # Errors
-    /// When they do not read.
-    pub fn set(&self, directives: &str) -> Result<(), String> {
-        let filter = filter(directives)?;
-        self.0.reload(filter).map_err(|error| error.to_string())
-    }
-}
-
-/// Starts the log.
-///
-/// # Errors
-/// When the directives do not read.
-pub fn start_log(log: &Log) -> Result<LogLevel, String> {
-    let (filter, handle) = reload::Layer::new(filter(&log.level)?);
-    let subscriber = tracing_subscriber::registry().with(filter);
-    let started = match log.format {
-        LogFormat::Text => {
-            let coloured =
-                std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-            let lines = fmt::layer()
-                .with_ansi(coloured)
-                .with_writer(std::io::stderr);
-            subscriber.with(lines).try_init()
-        }
-        LogFormat::Json => subscriber
-            .with(fmt::layer().json().with_writer(std::io::stderr))
-            .try_init(),
-    };
-    started.map_err(|error| error.to_string())?;
-    Ok(LogLevel(handle))
-}
-
-/// A bare `debug` or `trace` means the server, not the libraries it stands on.
-fn filter(directives: &str) -> Result<EnvFilter, String> {
-    let spelled = match directives.parse() {
-        Ok(level @ (LevelFilter::DEBUG | LevelFilter::TRACE)) => {
-            format!("info,tfps={level},tfps_server={level},tfps_engine={level}")
-        }
-        _ => directives.to_owned(),
-    };
-    spelled
-        .parse::<EnvFilter>()
-        .map_err(|error| bad_level(directives, &error))
-}
-
-fn bad_level(directives: &str, error: &dyn std::error::Error) -> String {
-    format!(
-        "log.level is {directives:?}: {error}; right would be error, warn, info, debug, trace, or `info,tfps::request=debug`"
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_bare_level_is_the_servers_and_directives_are_taken_as_they_are() {
-        assert_eq!(
-            filter("debug").unwrap().to_string().split(',').count(),
-            4,
-            "info for the libraries, debug for three targets"
-        );
-        assert_eq!(filter("warn").unwrap().to_string(), "warn");
-        assert!(filter("h2=trace").unwrap().to_string().contains("h2=trace"));
-        assert!(filter("loud=x").unwrap_err().contains("loud=x"));
     }
 }

@@ -1,9 +1,13 @@
 //! The configuration: one TOML file, every key with a default; `TFPS_…` variables and flags override it.
 
-mod layers;
+mod error;
+mod sections;
+
+pub use error::ConfigError;
+pub use sections::{Limits, OnUnavailable, ResponseMode, Tls};
+pub use tfps_daemon::log::{Log, LogFormat};
 
 use std::{
-    env, fs,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
@@ -12,9 +16,13 @@ use std::{
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 use tfps_client::{Client, Token};
+use tfps_daemon::layers;
 
 /// The documented default file: what `opensips-bridge --print-config` prints.
 pub const DEFAULT_FILE: &str = include_str!("../../default.toml");
+
+/// Variables with our prefix that are no keys: the flag's.
+const OTHERS: [&str; 1] = ["TFPS_CONFIG"];
 
 /// The whole configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,83 +60,6 @@ pub struct Config {
     pub log: Log,
 }
 
-/// What is answered when no server decides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum OnUnavailable {
-    /// Calls pass.
-    Allow,
-    /// Calls are refused.
-    Deny,
-    /// Calls go to the media server.
-    Challenge,
-}
-
-/// How a SIP front answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ResponseMode {
-    /// 503 approved, 603 denied.
-    #[serde(rename = "503-603")]
-    Statuses,
-    /// 302 with a Contact that tells.
-    #[serde(rename = "302")]
-    Redirect,
-}
-
-/// TLS towards the servers: PEM files, empty where there is none.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Tls {
-    /// Who must have signed the server's certificate.
-    pub ca_file: String,
-    /// What the bridge proves itself with.
-    pub client_cert_file: String,
-    /// The private key of it.
-    pub client_key_file: String,
-    /// The name in the server's certificate, where it is not the address's.
-    pub domain: String,
-}
-
-/// Bounds on what switches send.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Limits {
-    /// Connections at once.
-    pub connections: u32,
-    /// The longest body, in bytes.
-    pub body_bytes: usize,
-    /// The longest request line and headers, in bytes.
-    pub head_bytes: usize,
-    /// How long sending a request may take, in milliseconds.
-    pub request_ms: u64,
-    /// How long a connection may be idle, in seconds.
-    pub idle_seconds: u64,
-    /// Call events that wait for a server.
-    pub call_events: usize,
-    /// How long requests are waited for at the end, in seconds.
-    pub drain_seconds: u64,
-}
-
-/// The log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Log {
-    /// `error`, `warn`, `info`, `debug`, `trace`, or directives.
-    pub level: String,
-    /// `text` or `json`.
-    pub format: LogFormat,
-}
-
-/// How log lines are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// For machines.
-    Json,
-}
-
 /// What the command line overrides.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
@@ -146,40 +77,22 @@ impl Config {
     /// # Errors
     /// Names the file, the variable or the flag, the key, the value and what would be right.
     pub fn load(file: Option<&Path>, overrides: Overrides) -> Result<Self, ConfigError> {
-        let text = match file {
-            None => String::new(),
-            Some(path) => fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
-                what: "configuration",
-                path: path.to_owned(),
-                error: error.to_string(),
-            })?,
-        };
-        let named = file.map_or_else(
-            || "the configuration".to_owned(),
-            |path| path.display().to_string(),
-        );
-        Self::from_parts(&named, &text, env::vars(), overrides)
+        layers::load::<Self>(file, &OTHERS)?.overridden(overrides)
     }
 
-    fn from_parts(
-        file: &str,
-        text: &str,
-        variables: impl Iterator<Item = (String, String)>,
-        overrides: Overrides,
-    ) -> Result<Self, ConfigError> {
-        let mut config: Self = layers::read(file, text, variables)?;
+    fn overridden(mut self, overrides: Overrides) -> Result<Self, ConfigError> {
         if !overrides.server.is_empty() {
-            config.server = overrides.server;
+            self.server = overrides.server;
         }
         if let Some(path) = overrides.token_file {
-            config.token_file = path.display().to_string();
-            config.token.clear();
+            self.token_file = path.display().to_string();
+            self.token.clear();
         }
         if let Some(listen) = overrides.listen {
-            config.listen = listen;
+            self.listen = listen;
         }
-        config.check()?;
-        Ok(config)
+        self.check()?;
+        Ok(self)
     }
 
     /// How to reach one of the servers.
@@ -216,11 +129,7 @@ impl Config {
             return Ok((!self.shared_key.is_empty()).then(|| self.shared_key.clone()));
         }
         let path = Path::new(&self.shared_key_file);
-        let text = fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
-            what: "shared key",
-            path: path.to_owned(),
-            error: error.to_string(),
-        })?;
+        let text = layers::read("shared key", path)?;
         let key = text.trim();
         if key.is_empty() {
             return Err(ConfigError::value(
@@ -358,109 +267,23 @@ impl Default for Config {
     }
 }
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connections: 4_096,
-            body_bytes: 16_384,
-            head_bytes: 16_384,
-            request_ms: 5_000,
-            idle_seconds: 120,
-            call_events: 100_000,
-            drain_seconds: 5,
-        }
-    }
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Self {
-            level: "info".to_owned(),
-            format: LogFormat::Text,
-        }
-    }
-}
-
-/// What is wrong with the configuration.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ConfigError {
-    /// A file can't be read.
-    #[error("can't read the {what} {path}: {error}", path = path.display())]
-    Unreadable {
-        /// What is in the file.
-        what: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: String,
-    },
-    /// The file has a key or value that is wrong.
-    #[error("in {file}: {error}")]
-    File {
-        /// The file.
-        file: String,
-        /// Where and why.
-        error: String,
-    },
-    /// A variable names no key.
-    #[error("the variable {name} names no key of the configuration; did you mean {nearest}?")]
-    UnknownVariable {
-        /// The variable.
-        name: String,
-        /// The one that looks most like it.
-        nearest: String,
-    },
-    /// A variable's value is wrong.
-    #[error("the variable {name} is {value:?}: {error}")]
-    Variable {
-        /// The variable.
-        name: String,
-        /// Its value.
-        value: String,
-        /// Why.
-        error: String,
-    },
-    /// A value is out of its bounds.
-    #[error("{key} is {value}; right would be: {right}")]
-    Value {
-        /// The key.
-        key: String,
-        /// Its value.
-        value: String,
-        /// What would be right.
-        right: String,
-    },
-    /// A server's address, the token or the certificates can't work.
-    #[error("{0}")]
-    Client(String),
-    /// Keys and calls would cross a network in the clear.
-    #[error(
-        "listen is {0}, which other machines reach: what they ask, and the shared key, would cross the network in the \
-         clear; listen on 127.0.0.1, or, if the network is trusted, set allow_plaintext = true"
-    )]
-    BarePlaintext(SocketAddr),
-}
-
-impl ConfigError {
-    fn value(key: &str, value: &str, right: &str) -> Self {
-        Self::Value {
-            key: key.to_owned(),
-            value: value.to_owned(),
-            right: right.to_owned(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn lay(
+        text: &str,
+        variables: impl Iterator<Item = (String, String)>,
+        overrides: Overrides,
+    ) -> Result<Config, ConfigError> {
+        layers::lay::<Config>("bridge.toml", text, variables, &OTHERS)?.overridden(overrides)
+    }
 
     fn load(text: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
         let variables = variables
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Config::from_parts("bridge.toml", text, variables, Overrides::default())
-            .map_err(|error| error.to_string())
+        lay(text, variables, Overrides::default()).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -468,8 +291,10 @@ mod tests {
         assert_eq!(load(DEFAULT_FILE, &[]).unwrap(), Config::default());
         let documented: toml::Table = toml::from_str(DEFAULT_FILE).unwrap();
         assert_eq!(
-            layers::paths(&documented),
-            layers::paths(&toml::Table::try_from(Config::default()).unwrap())
+            layers::keys(&documented).into_keys().collect::<Vec<_>>(),
+            layers::keys(&Config::default())
+                .into_keys()
+                .collect::<Vec<_>>()
         );
     }
 
@@ -507,7 +332,7 @@ mod tests {
             ..Overrides::default()
         };
         let variables = [("TFPS_SERVER".to_owned(), "http://10.0.0.1:1".to_owned())];
-        let config = Config::from_parts("f", "", variables.into_iter(), overrides).unwrap();
+        let config = lay("", variables.into_iter(), overrides).unwrap();
         assert_eq!(config.server, ["http://10.0.0.9:1"]);
     }
 

@@ -14,6 +14,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use parking_lot::Mutex;
+use tfps_daemon::log::LogLevel;
 use tfps_proto::v1::{
     admin_service_server::AdminServiceServer, check_service_server::CheckServiceServer,
     learn_service_server::LearnServiceServer, verify_service_server::VerifyServiceServer,
@@ -50,7 +51,7 @@ use crate::{
     reputation::KnownReputations,
     restore::{restore, seed},
     store::{SqliteStore, Store},
-    telemetry::{LogLevel, Metrics},
+    telemetry::Metrics,
     verify::Verifier,
 };
 

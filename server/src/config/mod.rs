@@ -3,26 +3,32 @@
 mod bounds;
 mod error;
 mod sections;
-mod variables;
 
 pub use error::ConfigError;
 pub use sections::{
-    Calls, Decisions, Journal, KnownCountry, KnownReputation, Log, LogFormat, Requests, Tls, Watch,
+    Calls, Decisions, Journal, KnownCountry, KnownReputation, Requests, Tls, Watch,
 };
+pub use tfps_daemon::log::{Log, LogFormat};
 
 use std::{
-    collections::BTreeMap,
-    env,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
+use tfps_daemon::layers;
 use tfps_engine::policy::PolicyDocument;
-use toml::{Table, Value};
 
 /// The documented default file: what `tfps-server --print-config` prints.
 pub const DEFAULT_FILE: &str = include_str!("../../default.toml");
+
+/// Variables with our prefix that are no keys of the server: the flag's and the clients'.
+const OTHERS: [&str; 4] = [
+    "TFPS_CONFIG",
+    "TFPS_SERVER",
+    "TFPS_TOKEN",
+    "TFPS_TOKEN_FILE",
+];
 
 /// The whole configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -73,55 +79,18 @@ impl Config {
     /// # Errors
     /// Names the file, the variable or the flag, the key, the value and what would be right.
     pub fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Self, ConfigError> {
-        let text = match file {
-            None => String::new(),
-            Some(path) => {
-                std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
-                    path: path.to_owned(),
-                    error: error.to_string(),
-                })?
-            }
-        };
-        let named = file.map_or_else(
-            || "the configuration".to_owned(),
-            |path| path.display().to_string(),
-        );
-        Self::from_parts(
-            &named,
-            &text,
-            env::vars().filter(|(name, _)| name.starts_with(variables::PREFIX)),
-            overrides,
-        )
+        layers::load::<Self>(file, &OTHERS)?.overridden(overrides)
     }
 
-    fn from_parts(
-        file: &str,
-        text: &str,
-        variables: impl Iterator<Item = (String, String)>,
-        overrides: &Overrides,
-    ) -> Result<Self, ConfigError> {
-        let of_file = |error: toml::de::Error| ConfigError::File {
-            file: file.to_owned(),
-            error: error.to_string(),
-        };
-        toml::from_str::<Self>(text).map_err(of_file)?;
-        let mut table: Table = toml::from_str(text).map_err(of_file)?;
-        variables::apply(&mut table, variables)?;
-        let mut config: Self =
-            Value::Table(table)
-                .try_into()
-                .map_err(|error: toml::de::Error| ConfigError::File {
-                    file: file.to_owned(),
-                    error: error.to_string(),
-                })?;
+    fn overridden(mut self, overrides: &Overrides) -> Result<Self, ConfigError> {
         if let Some(dir) = &overrides.data_dir {
-            config.data_dir.clone_from(dir);
+            self.data_dir.clone_from(dir);
         }
         if let Some(listen) = overrides.listen {
-            config.listen = listen;
+            self.listen = listen;
         }
-        config.check()?;
-        Ok(config)
+        self.check()?;
+        Ok(self)
     }
 
     /// The path of the database.
@@ -153,14 +122,7 @@ impl Config {
 
     /// The keys that differ from another configuration.
     pub fn changed_keys(&self, other: &Self) -> Vec<String> {
-        let flat = |config: &Self| {
-            let mut keys = BTreeMap::new();
-            if let Ok(Value::Table(table)) = Value::try_from(config) {
-                variables::flatten(&table, "", &mut keys);
-            }
-            keys
-        };
-        let (own, others) = (flat(self), flat(other));
+        let (own, others) = (layers::keys(self), layers::keys(other));
         own.keys()
             .chain(others.keys())
             .filter(|key| own.get(*key) != others.get(*key))
@@ -203,16 +165,18 @@ mod tests {
         let variables = variables
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Config::from_parts("tfps.toml", text, variables, &Overrides::default())
+        layers::lay::<Config>("tfps.toml", text, variables, &OTHERS)
+            .map_err(ConfigError::from)
+            .and_then(|config| config.overridden(&Overrides::default()))
             .map_err(|error| error.to_string())
     }
 
     #[test]
     fn the_documented_file_is_the_default_and_names_every_key() {
         assert_eq!(load(DEFAULT_FILE, &[]).unwrap(), Config::default());
-        let mut documented = BTreeMap::new();
-        variables::flatten(&toml::from_str(DEFAULT_FILE).unwrap(), "", &mut documented);
-        for path in variables::keys().values() {
+        let documented: toml::Table = toml::from_str(DEFAULT_FILE).unwrap();
+        let documented = layers::keys(&documented);
+        for path in layers::keys(&Config::default()).keys() {
             let commented = path.rsplit('.').next().map(|key| format!("# {key} = "));
             assert!(
                 documented.contains_key(path)
