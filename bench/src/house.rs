@@ -12,9 +12,12 @@ use tfps_engine::{
     policy::Policy,
     usage::{Ledger, SlotTimes, Watch},
 };
-use tfps_server::state::{Accounts, Policies, Resident};
+use tfps_server::{
+    restore::SCANNERS,
+    state::{Accounts, Policies, Resident},
+};
 
-use crate::workload::{self, Call, Listed, SCANNERS, Scale};
+use crate::workload::{self, Call, Listed, Scale};
 
 /// How many different calls a benchmark goes round: more than a branch predictor learns by heart.
 const CALLS: usize = 4_096;

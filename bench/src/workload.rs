@@ -20,27 +20,6 @@ const DOMAINS: usize = 2_000;
 /// Nobody reaches a limit that a benchmark sets: every call is to be decided in full.
 const UNLIMITED: u32 = 1_000_000_000;
 
-/// The user agents of scanners, as a fresh install lists them.
-pub const SCANNERS: [&str; 17] = [
-    "^sipcli",
-    "^friendly",
-    "^VaxUserAgent",
-    "^sivus",
-    "^Nsauditor",
-    "^VaxSIPUserAgent",
-    "^SipReg",
-    "^Custom SIP",
-    "^Asterisk PBX 11\\.11\\.11",
-    "^Nmap NSE",
-    "^PBX$",
-    "^Trixbox$",
-    "^SipClient",
-    "^opensip$",
-    "^sipscan",
-    "^sipsorcery",
-    "^pplsip",
-];
-
 /// How much of everything there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scale {

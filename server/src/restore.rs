@@ -29,8 +29,8 @@ const BATCH: usize = 10_000;
 /// Challenges that wait at the most.
 const MAX_CHALLENGES: usize = 200_000;
 
-/// The user agents of scanners that the original blocked.
-const SCANNERS: [&str; 17] = [
+/// The user agents of scanners that a fresh install blocks, as the original did.
+pub const SCANNERS: [&str; 17] = [
     "^sipcli",
     "^friendly",
     "^VaxUserAgent",

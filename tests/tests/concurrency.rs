@@ -296,15 +296,20 @@ async fn a_stream_answers_each_request_by_its_id() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_captcha_passes_once_however_often_it_is_typed_at_once() {
+/// A server whose alice has made her one call of the day, and the challenge that the next one gets.
+async fn quota_spent() -> (Server, v1::Challenge) {
     let server = Server::open().await;
     server
         .account_with("alice", |account| account.limits = Some(limits(10, 1)))
         .await;
     assert_eq!(server.code(call("alice", HOME_NUMBER)).await, "A00");
     let decision = server.check(call("alice", HOME_NUMBER)).await;
-    let challenge = decision.challenge.unwrap();
+    (server, decision.challenge.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_captcha_passes_once_however_often_it_is_typed_at_once() {
+    let (server, challenge) = quota_spent().await;
     let opened = server
         .start_verification("alice", &challenge)
         .await
@@ -321,13 +326,7 @@ async fn a_captcha_passes_once_however_often_it_is_typed_at_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn several_captchas_of_one_challenge_raise_a_quota_once() {
-    let server = Server::open().await;
-    server
-        .account_with("alice", |account| account.limits = Some(limits(10, 1)))
-        .await;
-    assert_eq!(server.code(call("alice", HOME_NUMBER)).await, "A00");
-    let decision = server.check(call("alice", HOME_NUMBER)).await;
-    let challenge = decision.challenge.unwrap();
+    let (server, challenge) = quota_spent().await;
     let mut opened = Vec::new();
     for _ in 0..5 {
         opened.push(
