@@ -146,11 +146,12 @@ impl Shipper {
                 while let Ok(done) = self.requests.try_recv() {
                     waiting.push((self.journal.end(), done));
                 }
-                match self.ship_batch().await {
+                let more = match self.ship_batch().await {
                     Ok(Shipped::Nothing) => break,
                     Ok(Shipped::Records(records)) => {
                         wait = Duration::ZERO;
                         shipped += records;
+                        records >= BATCH as u64
                     }
                     Err(error) => {
                         self.fail(&error);
@@ -161,10 +162,14 @@ impl Shipper {
                         }
                         break;
                     }
-                }
+                };
                 waiting = self.answer(waiting);
                 if self.pause(shipped, started, &waiting, &mut stop).await {
                     return self.finish().await;
+                }
+                // What has come meanwhile gathers until the next look: a transaction costs as much as dozens of records.
+                if !more && waiting.is_empty() {
+                    break;
                 }
             }
             waiting = self.answer(waiting);
