@@ -14,7 +14,7 @@ use tracing::{info, warn};
 
 use crate::{
     config::{Config, OnUnavailable},
-    http::{Bridge, Gate, routes, serve},
+    http::{Bridge, Gate, Routes, serve},
     telemetry::Metrics,
     upstream::{Backlog, Servers},
 };
@@ -45,7 +45,7 @@ impl App {
         let backlog = Backlog::start(Arc::clone(&servers), config.limits.call_events, &metrics);
         let (stop, stopping) = watch::channel(false);
         let gate = Gate::new(&config.allow_from, config.key()?);
-        let routes = routes(Bridge {
+        let routes = Routes::new(Bridge {
             config: Arc::clone(&config),
             servers,
             backlog: backlog.clone(),

@@ -1,14 +1,13 @@
 //! A request as it came, bounded, and what is answered where it can't be taken.
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
 use axum::{
-    extract::Request,
-    http::{HeaderValue, Method, StatusCode, Uri, header, header::CONTENT_TYPE},
+    http::{HeaderValue, Method, Request, StatusCode, Uri, header, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::Bytes;
+use hyper::body::{Body, Bytes};
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -28,6 +27,14 @@ enum BodyForm {
     Form,
     Json,
 }
+
+/// The body of a request, whatever it came in.
+pub(super) trait Sent:
+    Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>>
+{
+}
+
+impl<B> Sent for B where B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> {}
 
 /// Why a request is not taken.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +66,13 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
+    pub(super) fn wrong_method<B>(request: &Request<B>) -> Self {
+        Self::WrongMethod {
+            method: request.method().to_string(),
+            path: request.uri().path().to_owned(),
+        }
+    }
+
     /// As metrics name it.
     pub(super) fn cause(&self) -> &'static str {
         match self {
@@ -131,7 +145,10 @@ impl Asked {
     ///
     /// # Errors
     /// A body of another type, too long, too slow, or one that breaks off.
-    pub(super) async fn take(request: Request, limits: &Limits) -> Result<Self, Refusal> {
+    pub(super) async fn take(
+        request: Request<impl Sent>,
+        limits: &Limits,
+    ) -> Result<Self, Refusal> {
         let (head, body) = request.into_parts();
         if head.method == Method::GET || head.method == Method::HEAD {
             return Ok(Self {

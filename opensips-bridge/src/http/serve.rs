@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use axum::{Router, response::IntoResponse};
+use axum::response::{IntoResponse, Response};
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -14,7 +14,7 @@ use tokio::{
 use tracing::{debug, warn};
 
 use super::{
-    Gate,
+    Gate, Routes,
     asked::Refusal,
     patience::{Patient, Phase},
 };
@@ -32,7 +32,7 @@ const NOT_ACCEPTED: Duration = Duration::from_millis(50);
 
 /// What every connection shares.
 struct Door {
-    router: Router,
+    routes: Routes,
     gate: Gate,
     limits: Limits,
     metrics: Metrics,
@@ -42,7 +42,7 @@ struct Door {
 /// Serves until the bridge stops, and then the requests in flight.
 pub(crate) async fn serve(
     listener: TcpListener,
-    router: Router,
+    routes: Routes,
     gate: Gate,
     limits: Limits,
     metrics: Metrics,
@@ -52,7 +52,7 @@ pub(crate) async fn serve(
     let drain = Duration::from_secs(limits.drain_seconds);
     let all = limits.connections;
     let door = Arc::new(Door {
-        router,
+        routes,
         gate,
         limits,
         metrics,
@@ -117,7 +117,7 @@ impl Door {
             async move {
                 let response = self.answer(request).await;
                 phase.idle();
-                response
+                Ok::<_, std::convert::Infallible>(response)
             }
         });
         let connection = http1::Builder::new()
@@ -139,15 +139,11 @@ impl Door {
         }
     }
 
-    async fn answer(
-        &self,
-        request: Request<Incoming>,
-    ) -> Result<axum::response::Response, std::convert::Infallible> {
+    async fn answer(&self, request: Request<Incoming>) -> Response {
         if !self.gate.opens(request.uri().path(), request.headers()) {
-            return Ok(self.refused(Refusal::Key).into_response());
+            return self.refused(Refusal::Key).into_response();
         }
-        let mut router = self.router.clone();
-        tower::Service::call(&mut router, request.map(axum::body::Body::new)).await
+        self.routes.answer(request).await
     }
 
     /// Tells one who may not ask that he may not, whatever he asks.

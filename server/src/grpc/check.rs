@@ -9,7 +9,7 @@ use tfps_proto::v1::{
 };
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{Stopping, caller, convert::decision, status};
+use super::{Stopping, answers::answers, caller, convert::decision, status};
 use crate::{
     auth::{Permission, Principal},
     check::Checker,
@@ -89,26 +89,23 @@ impl CheckService for CheckRpc {
         let stop = async move {
             let _ = stopping.wait_for(|stopping| *stopping).await;
         };
-        let answers = request
-            .into_inner()
-            .take_until(Box::pin(stop))
-            .map(move |request| {
-                let (checker, caller) = (Arc::clone(&checker), Arc::clone(&caller));
-                async move {
-                    let StreamChecksRequest { id, check: request } = request?;
-                    let request = request.ok_or_else(|| status::missing("check"));
-                    let answer = match request {
-                        Ok(request) => check(&checker, &caller, request).await,
-                        Err(status) => Err(status),
-                    };
-                    let result = Some(match answer {
-                        Ok(decision) => Answer::Decision(decision),
-                        Err(status) => Answer::Error(error(&status)),
-                    });
-                    Ok(StreamChecksResponse { id, result })
-                }
-            })
-            .buffer_unordered(STREAM_WINDOW);
+        let requests = request.into_inner().take_until(Box::pin(stop));
+        let answers = answers(requests, STREAM_WINDOW, move |request| {
+            let (checker, caller) = (Arc::clone(&checker), Arc::clone(&caller));
+            async move {
+                let StreamChecksRequest { id, check: request } = request?;
+                let request = request.ok_or_else(|| status::missing("check"));
+                let answer = match request {
+                    Ok(request) => check(&checker, &caller, request).await,
+                    Err(status) => Err(status),
+                };
+                let result = Some(match answer {
+                    Ok(decision) => Answer::Decision(decision),
+                    Err(status) => Answer::Error(error(&status)),
+                });
+                Ok(StreamChecksResponse { id, result })
+            }
+        });
         // A stream that breaks off ends there.
         let answers = stream::unfold(Some(Box::pin(answers)), |answers| async move {
             let mut answers = answers?;

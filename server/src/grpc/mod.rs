@@ -1,6 +1,7 @@
 //! gRPC: translates messages to domain types and back, decides nothing.
 
 mod admin;
+mod answers;
 mod check;
 mod convert;
 mod dispatch;
