@@ -6,6 +6,7 @@ pub mod bridge;
 pub mod claims;
 pub mod clock;
 pub mod garbage;
+pub mod peers;
 pub mod raw;
 mod said;
 pub mod scene;

@@ -1,11 +1,13 @@
 //! Calls through a real SIP front: Kamailio with the configuration under deploy/, SIPp as switch and media server.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by it")]
 
+use std::net::Ipv4Addr;
+
 use tfps_client::v1::{self, EntryAction, EntryKind, ResponseMode};
 use tfps_tests::{
     Bridge, Server, eventually,
     scene::{CUBA, HOME_NUMBER, LONDON, SOMALIA},
-    sip::{Call, Front},
+    sip::{Call, Front, Request, Switch},
 };
 
 /// A server with alice and a policy that answers by `mode`, a bridge, and a front.
@@ -200,4 +202,67 @@ async fn without_a_server_the_bridge_says_what_and_without_a_bridge_the_front_do
     gone.terminate().await;
     let answer = front.answered(&by_p_tfps(HOME_NUMBER), 302).await;
     assert!(answer.contact.starts_with("<sip:R99@"), "{answer:?}");
+}
+
+/// What a switch sends that asks about a call of alice's.
+const INVITE: Request<'_> = Request {
+    method: "INVITE",
+    user: HOME_NUMBER,
+    max_forwards: 70,
+};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_call_is_told_so_and_strangers_hear_nothing() {
+    let (server, _bridge, front) = house(ResponseMode::ResponseMode503603).await;
+    let switch = Switch::at(Ipv4Addr::LOCALHOST, front.address());
+    let asked = |method, user, max_forwards| {
+        switch.ask(&Request {
+            method,
+            user,
+            max_forwards,
+        })
+    };
+    assert_eq!(asked("INVITE", HOME_NUMBER, 70), Some(503));
+    assert_eq!(asked("INVITE", HOME_NUMBER, 0), Some(483));
+    assert_eq!(asked("INVITE", "", 70), Some(484));
+    for method in ["REGISTER", "SUBSCRIBE", "MESSAGE", "NOTIFY"] {
+        assert_eq!(asked(method, HOME_NUMBER, 70), Some(405), "{method}");
+    }
+    assert_eq!(asked("OPTIONS", "", 70), None, "a ping gets no answer");
+
+    let stranger = Switch::at(Ipv4Addr::new(127, 0, 0, 2), front.address());
+    assert_eq!(stranger.ask(&INVITE), None);
+    assert_eq!(asked("INVITE", HOME_NUMBER, 70), Some(503));
+    let recorded = server.decisions(v1::DecisionFilter::default()).await;
+    assert_eq!(recorded.len(), 2, "of all that, two were calls");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_is_dropped_and_its_switch_served_again_after_it() {
+    const INVITES: usize = 400;
+    let server = Server::open().await;
+    let bridge = Bridge::ready(&[&server], "").await;
+    let front = Front::start(&bridge, "#!define FLOOD_INVITES 20").await;
+    let switch = Switch::at(Ipv4Addr::LOCALHOST, front.address());
+    let sent: Vec<String> = (0..INVITES).map(|_| switch.send(&INVITE)).collect();
+    let answered = switch.finals(|_| false);
+    assert!(answered.keys().all(|id| sent.contains(id)));
+    // pike lets pass up to three times what it is told, from one second to the next.
+    assert!((1..=60).contains(&answered.len()), "{}", answered.len());
+    eventually("the switch is served again", async || switch.ask(&INVITE)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_who_gives_up_frees_his_slot() {
+    let (server, bridge, front) = house(ResponseMode::ResponseMode503603).await;
+    let media_server = front.ringing_media_server();
+    let call = by_p_tfps(SOMALIA);
+    let ((), (user, _)) = tokio::join!(front.given_up(&call), media_server.called());
+    assert_eq!(user, format!("dSO{SOMALIA}"));
+    let ended = "tfps_bridge_calls_total{event=\"ended\",result=\"told\"}";
+    eventually("the end is told", async || {
+        (bridge.metric(ended).await == 1.0).then_some(())
+    })
+    .await;
+    assert_eq!(server.usage("alice").await.concurrent_calls, 0);
 }

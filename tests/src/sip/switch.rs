@@ -1,0 +1,123 @@
+//! A switch that sends single datagrams: what SIPp would not send, and what nobody must answer.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr, UdpSocket},
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
+};
+
+/// How long an answer may take, unless it is told otherwise; one that has not come by then does not come.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// A switch.
+#[derive(Debug)]
+pub struct Switch {
+    socket: UdpSocket,
+    front: SocketAddr,
+    sent: AtomicU32,
+    patience: Duration,
+}
+
+/// A request that is out of the ordinary.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The method.
+    pub method: &'a str,
+    /// The user of the request URI; empty: it has none.
+    pub user: &'a str,
+    /// Max-Forwards.
+    pub max_forwards: u8,
+}
+
+impl Switch {
+    /// One at an address of this machine.
+    ///
+    /// # Panics
+    /// When it has no free port.
+    pub fn at(ip: impl Into<IpAddr>, front: SocketAddr) -> Self {
+        let socket = UdpSocket::bind((ip.into(), 0)).expect("a free port");
+        socket
+            .set_read_timeout(Some(Duration::from_millis(20)))
+            .expect("a time-out");
+        Self {
+            socket,
+            front,
+            sent: AtomicU32::new(0),
+            patience: PATIENCE,
+        }
+    }
+
+    /// One that waits no longer than this.
+    #[must_use]
+    pub fn within(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Sends a request; its Call-ID.
+    ///
+    /// # Panics
+    /// When the network is not there.
+    pub fn send(&self, request: &Request<'_>) -> String {
+        let own = self.socket.local_addr().expect("an address");
+        let number = self.sent.fetch_add(1, Ordering::Relaxed);
+        let id = format!("{}-{number}", own.port());
+        let Request {
+            method,
+            user,
+            max_forwards,
+        } = request;
+        let at = if user.is_empty() { "" } else { "@" };
+        let front = self.front;
+        let text = format!(
+            "{method} sip:{user}{at}{front} SIP/2.0\r\nVia: SIP/2.0/UDP {own};branch=z9hG4bK{id}\r\n\
+             From: <sip:alice@example.com>;tag={id}\r\nTo: <sip:{user}{at}{front}>\r\nCall-ID: {id}\r\n\
+             CSeq: 1 {method}\r\nContact: <sip:{own}>\r\nMax-Forwards: {max_forwards}\r\nContent-Length: 0\r\n\r\n"
+        );
+        self.socket
+            .send_to(text.as_bytes(), front)
+            .expect("loopback takes it");
+        id
+    }
+
+    /// Sends a request; its final status, or none when none comes.
+    pub fn ask(&self, request: &Request<'_>) -> Option<u16> {
+        let id = self.send(request);
+        self.finals(|finals| finals.contains_key(&id)).remove(&id)
+    }
+
+    /// The final statuses that come, by Call-ID, until there are enough or no more come.
+    pub fn finals(&self, enough: impl Fn(&BTreeMap<String, u16>) -> bool) -> BTreeMap<String, u16> {
+        let mut finals = BTreeMap::new();
+        let mut heard = Instant::now();
+        let mut datagram = [0; 4_096];
+        while !enough(&finals) && heard.elapsed() < self.patience {
+            let Ok(length) = self.socket.recv(&mut datagram) else {
+                continue;
+            };
+            let text = String::from_utf8_lossy(&datagram[..length]);
+            if let Some((id, status)) = read(&text)
+                && status >= 200
+                && finals.insert(id, status).is_none()
+            {
+                heard = Instant::now();
+            }
+        }
+        finals
+    }
+}
+
+/// Call-ID and status of a response.
+fn read(text: &str) -> Option<(String, u16)> {
+    let status = text
+        .strip_prefix("SIP/2.0 ")?
+        .split(' ')
+        .next()?
+        .parse()
+        .ok()?;
+    let id = text
+        .lines()
+        .find_map(|line| line.strip_prefix("Call-ID:"))?;
+    Some((id.trim().to_owned(), status))
+}
