@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Fetches the real programs that the end-to-end tests and benchmarks talk to (Kamailio, SIPp, wrk) into a folder, from the
+# Fetches the real programs that the end-to-end tests and benchmarks talk to (Kamailio, SIPp, tcpdump, wrk) into a folder, from the
 # machine's own package sources, without installing anything: no root, and the machine stays as it is. Prints the folder.
 # What is installed already is taken from there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-packages=(kamailio kamailio-utils-modules kamailio-json-modules sip-tester wrk)
+packages=(kamailio kamailio-utils-modules kamailio-json-modules sip-tester tcpdump wrk)
 folder=${CARGO_TARGET_DIR:-$PWD/target}/sip-peers
 mark="$folder/fetched"
 if [ "$(cat "$mark" 2>/dev/null)" = "${packages[*]}" ]; then

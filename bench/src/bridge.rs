@@ -3,13 +3,13 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
-    path::PathBuf,
     process::Command,
     time::Instant,
 };
 
 use anyhow::{Context, ensure};
 use tfps_client::Client;
+use tfps_tests::peers::Peers;
 
 use crate::{
     Bench,
@@ -89,12 +89,14 @@ fn beside_empty(
     path: &str,
     report: &mut Report,
 ) -> anyhow::Result<()> {
+    let target = bench.folder.parent().context("a folder in target/")?;
+    let peers = Peers::fetch(target).map_err(anyhow::Error::msg)?;
     let seconds = if bench.quick { 1 } else { 5 };
     let mut ratios = Vec::new();
     let mut rates = Vec::new();
     for _ in 0..bench.pairs {
-        let own = wrk(&format!("http://{bridge}{path}"), seconds)?;
-        let beside = wrk(&format!("http://{empty}/"), seconds)?;
+        let own = wrk(&peers, &format!("http://{bridge}{path}"), seconds)?;
+        let beside = wrk(&peers, &format!("http://{empty}/"), seconds)?;
         ratios.push(own / beside);
         rates.push((own, beside));
     }
@@ -115,7 +117,11 @@ fn beside_empty(
     Ok(())
 }
 
-fn start_bridge(bench: &Bench, server: &Server) -> anyhow::Result<(Process, SocketAddr)> {
+/// opensips-bridge in front of a server.
+pub(crate) fn start_bridge(
+    bench: &Bench,
+    server: &Server,
+) -> anyhow::Result<(Process, SocketAddr)> {
     let address = free_address()?;
     let token = bench.folder.join("bridge.token");
     std::fs::write(&token, server.token()?)?;
@@ -154,6 +160,7 @@ fn path() -> String {
         ("source_ip", call.source_ip),
         ("user_agent", call.user_agent),
         ("call_id", call.call_id),
+        ("trunk", call.trunk),
     ]
     .into_iter()
     .enumerate()
@@ -162,7 +169,12 @@ fn path() -> String {
         path.push_str(name);
         path.push('=');
         for byte in value.bytes() {
-            path.push_str(&format!("%{byte:02X}"));
+            // As switches escape: all but what RFC 3986 calls unreserved.
+            match byte {
+                b'-' | b'.' | b'_' | b'~' => path.push(char::from(byte)),
+                _ if byte.is_ascii_alphanumeric() => path.push(char::from(byte)),
+                _ => path.push_str(&format!("%{byte:02X}")),
+            }
         }
     }
     if let Some(calls) = call.concurrent_calls {
@@ -206,33 +218,12 @@ impl Http {
     }
 }
 
-/// Requests a second, by wrk: the machine's own, or the one that scripts/fetch-sip-peers.sh brings.
-fn wrk(url: &str, seconds: u32) -> anyhow::Result<f64> {
-    let fetched = Command::new(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../scripts/fetch-sip-peers.sh"
-    ))
-    .output()
-    .context("scripts/fetch-sip-peers.sh does not run")?;
-    let root = PathBuf::from(String::from_utf8_lossy(&fetched.stdout).trim()).join("root");
-    let fetched = root.join("usr/bin/wrk");
-    let program = if fetched.exists() {
-        fetched
-    } else {
-        PathBuf::from("wrk")
-    };
-    let libraries = root.join(format!("usr/lib/{}-linux-gnu", std::env::consts::ARCH));
-    let output = Command::new(program)
-        .env("LD_LIBRARY_PATH", libraries)
-        .args([
-            "-t",
-            "1",
-            "-c",
-            &CONNECTIONS.to_string(),
-            "-d",
-            &format!("{seconds}s"),
-            url,
-        ])
+/// Requests a second, by wrk.
+fn wrk(peers: &Peers, url: &str, seconds: u32) -> anyhow::Result<f64> {
+    let output = peers
+        .program("wrk")
+        .args(["-t", "1", "-c", &CONNECTIONS.to_string()])
+        .args(["-d", &format!("{seconds}s"), url])
         .output()
         .context("wrk does not start")?;
     let said = String::from_utf8_lossy(&output.stdout);

@@ -10,6 +10,7 @@ mod memory;
 mod metrics;
 mod process;
 mod report;
+mod sip;
 mod start;
 mod statistics;
 
@@ -48,6 +49,7 @@ enum Part {
     Start,
     Grpc,
     Bridge,
+    Sip,
 }
 
 /// Where things are, and how much is measured.
@@ -101,6 +103,9 @@ async fn measure(bench: &Bench, only: &[Part]) -> anyhow::Result<Report> {
     }
     if wanted(Part::Bridge) {
         bridge::measure(bench, &mut report).await?;
+    }
+    if wanted(Part::Sip) {
+        sip::measure(bench, &mut report).await?;
     }
     Ok(report)
 }

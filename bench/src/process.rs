@@ -50,7 +50,7 @@ impl Process {
     pub(crate) fn await_listening(&mut self, address: SocketAddr) -> anyhow::Result<()> {
         while std::net::TcpStream::connect(address).is_err() {
             if let Some(status) = self.child.try_wait()? {
-                bail!("the server ended with {status} before it listened");
+                bail!("the server ended with {status} before it listened: its log tells why");
             }
             ensure!(
                 self.age() < PATIENCE,
@@ -64,9 +64,7 @@ impl Process {
     /// CPU time since its start, of all its threads, in seconds.
     pub(crate) fn cpu(&self) -> anyhow::Result<f64> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        cpu_ticks(&stat)
-            .map(|ticks| ticks as f64 / TICKS_A_SECOND)
-            .with_context(|| format!("/proc/PID/stat does not read: {stat:?}"))
+        cpu_of(&stat)
     }
 
     /// Memory that it holds, in bytes.
@@ -112,6 +110,35 @@ impl Drop for Process {
     }
 }
 
+/// CPU time of a process and those that it has started, in seconds.
+pub(crate) fn children_cpu(process: u32) -> anyhow::Result<f64> {
+    let mut seconds = 0.0;
+    for entry in fs::read_dir("/proc")? {
+        let stat = entry?.path().join("stat");
+        // What is no process has no such file; one that has just ended neither.
+        let Ok(stat) = fs::read_to_string(stat) else {
+            continue;
+        };
+        let own = stat.starts_with(&format!("{process} "));
+        if own || parent(&stat) == Some(process) {
+            seconds += cpu_of(&stat)?;
+        }
+    }
+    Ok(seconds)
+}
+
+fn cpu_of(stat: &str) -> anyhow::Result<f64> {
+    cpu_ticks(stat)
+        .map(|ticks| ticks as f64 / TICKS_A_SECOND)
+        .with_context(|| format!("/proc/PID/stat does not read: {stat:?}"))
+}
+
+/// The fourth field of /proc/PID/stat.
+fn parent(stat: &str) -> Option<u32> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    fields.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
 /// Memory that a process holds (`self`: this one), in bytes.
 pub(crate) fn resident_bytes_of(process: &str) -> anyhow::Result<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
@@ -148,6 +175,7 @@ mod tests {
     fn cpu_time_is_read_whatever_the_program_is_called() {
         let stat = "4242 (a (b) c 1 2) S 1 4242 4242 0 -1 4194304 900 0 0 0 123 45 0 0 20 0 5 0 1000 1 2 3";
         assert_eq!(cpu_ticks(stat), Some(168));
+        assert_eq!(parent(stat), Some(1));
         assert_eq!(cpu_ticks("4242 (x) S 1"), None);
     }
 

@@ -275,7 +275,8 @@ fn ordinary_number(random: &mut Random) -> String {
 /// Which of every thousand accounts is blocked.
 const BLOCKED: usize = 13;
 
-fn is_blocked(number: usize) -> bool {
+/// Whether an account is blocked.
+pub fn is_blocked(number: usize) -> bool {
     number % 1_000 == BLOCKED
 }
 

@@ -132,6 +132,11 @@ impl Front {
         self.sip
     }
 
+    /// Kamailio's first process, which has started the others.
+    pub fn process(&self) -> u32 {
+        self.kamailio.id()
+    }
+
     /// Sends a call and claims its final status; what came with it.
     ///
     /// # Panics
