@@ -59,8 +59,8 @@ impl Capture {
 
     /// Ends it, and what it has in hand is in the file.
     pub(super) fn stop(mut self) -> anyhow::Result<()> {
-        // What went last has come to it by then.
-        std::thread::sleep(Duration::from_millis(300));
+        // It is handed packets once a second, and what it has not been handed is lost.
+        std::thread::sleep(Duration::from_millis(1_500));
         let told = Command::new("kill")
             .args(["-s", "INT", &self.tcpdump.id().to_string()])
             .status()?;
