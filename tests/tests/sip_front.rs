@@ -180,6 +180,23 @@ async fn loops_and_calls_to_nobody_are_answered_without_asking() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_caller_writes_does_not_spare_him_the_question() {
+    let (_server, _bridge, front) = house(ResponseMode::ResponseMode503603).await;
+    let absurd = Call {
+        dialed: CUBA.to_owned(),
+        from: "alice".to_owned(),
+        user_agent: "x".repeat(1_000),
+        ..Call::default()
+    };
+    assert_eq!(front.answered(&absurd, 603).await.code, "R12");
+    let switch = Switch::at(Ipv4Addr::LOCALHOST, front.address());
+    for agent in [&b"Ger\xe4t"[..], b"%ff%fe", b"%", b"a&p_tfps=b;c", b"\"}{"] {
+        let status = switch.ask_with(&INVITE_TO_CUBA, agent);
+        assert_eq!(status, Some(603), "{}", agent.escape_ascii());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_server_the_bridge_says_what_and_without_a_bridge_the_front_does() {
     let mut server = Server::open().await;
     server.account("alice").await;
@@ -209,6 +226,11 @@ const INVITE: Request<'_> = Request {
     method: "INVITE",
     user: HOME_NUMBER,
     max_forwards: 70,
+};
+
+const INVITE_TO_CUBA: Request<'_> = Request {
+    user: CUBA,
+    ..INVITE
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -70,6 +70,38 @@ impl Answer {
         serde_json::to_string(self).unwrap_or_default()
     }
 
+    /// The answer, and what was wrong with the question.
+    pub(super) fn with_error(&self, error: &str, field: &str) -> String {
+        #[derive(Serialize)]
+        struct Refused<'a> {
+            error: &'a str,
+            field: &'a str,
+            #[serde(flatten)]
+            answer: &'a Answer,
+        }
+        let refused = Refused {
+            error,
+            field,
+            answer: self,
+        };
+        serde_json::to_string(&refused).unwrap_or_default()
+    }
+
+    /// What a question gets that can't be asked: R12, as from a server.
+    pub(super) fn malformed(config: &Config, reason: String) -> Self {
+        let code = "R12".to_owned();
+        let (sip_status, contact_user) = match config.response_mode {
+            ResponseMode::Redirect => (302, code.clone()),
+            ResponseMode::Statuses => (603, String::new()),
+        };
+        Self {
+            reason,
+            sip_status,
+            contact_user,
+            ..Self::bare("deny", code)
+        }
+    }
+
     /// What is answered when no server decides.
     pub(super) fn without_decision(config: &Config, cause: Cause, dialed: &str) -> Self {
         let redirects = config.response_mode == ResponseMode::Redirect;
@@ -94,12 +126,22 @@ impl Answer {
             OnUnavailable::Challenge => (0, String::new(), format!("s{dialed}")),
         };
         Self {
-            verdict,
-            code: code.to_owned(),
             reason: format!("not decided, {why}: on_unavailable {does} the call"),
             sip_status,
             contact_user,
             media_user,
+            ..Self::bare(verdict, code.to_owned())
+        }
+    }
+
+    fn bare(verdict: &'static str, code: String) -> Self {
+        Self {
+            verdict,
+            code,
+            reason: String::new(),
+            sip_status: 0,
+            contact_user: String::new(),
+            media_user: String::new(),
             challenge_id: String::new(),
             destination_country: String::new(),
             source_country: String::new(),
@@ -193,6 +235,22 @@ mod tests {
         assert_eq!(
             (challenged.sip_status, challenged.media_user.as_str()),
             (0, "s4420")
+        );
+    }
+
+    #[test]
+    fn a_question_that_cannot_be_asked_is_denied() {
+        let mut config = Config::default();
+        let answer = Answer::malformed(&config, "user_agent is long".to_owned());
+        assert_eq!(
+            answer.with_error("user_agent is long", "user_agent"),
+            r#"{"error":"user_agent is long","field":"user_agent","verdict":"deny","code":"R12","reason":"user_agent is long","sip_status":603,"contact_user":"","media_user":"","challenge_id":"","destination_country":"","source_country":"","off_hours":0,"risk":0,"decision_id":""}"#
+        );
+        config.response_mode = ResponseMode::Redirect;
+        let answer = Answer::malformed(&config, String::new());
+        assert_eq!(
+            (answer.sip_status, answer.contact_user.as_str()),
+            (302, "R12")
         );
     }
 

@@ -11,8 +11,9 @@ use hyper::body::{Body, Bytes};
 use serde_json::json;
 use tokio::time::timeout;
 
+use super::answer::Answer;
 use crate::{
-    config::Limits,
+    config::{Config, Limits},
     request::{BadField, Fields, form, json},
 };
 
@@ -117,16 +118,30 @@ impl Refusal {
         }
     }
 
+    /// Whether what a caller wrote can be the reason, a User-Agent of two thousand letters say. A switch that let such a call
+    /// pass as one that could not be asked about would let everybody pass who writes so.
+    pub(super) fn may_be_the_callers(&self) -> bool {
+        matches!(self, Self::Bad(_) | Self::TooLong(_))
+    }
+
     /// The JSON that says what is wrong, and with which field.
     pub(super) fn to_json(&self) -> String {
         json!({ "error": self.to_string(), "field": self.field() }).to_string()
     }
-}
 
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let json = [(CONTENT_TYPE, "application/json")];
-        let mut response = (self.status(), json, self.to_json()).into_response();
+    /// The response to a check that is refused: where a caller can be the reason, it is a decision too.
+    pub(super) fn to_check(&self, config: &Config) -> Response {
+        if !self.may_be_the_callers() {
+            return self.respond(self.to_json());
+        }
+        let error = self.to_string();
+        let answer = Answer::malformed(config, error.clone());
+        self.respond(answer.with_error(&error, self.field()))
+    }
+
+    fn respond(&self, json: String) -> Response {
+        let mut response =
+            (self.status(), [(CONTENT_TYPE, "application/json")], json).into_response();
         if matches!(
             self,
             Self::TooLong(_) | Self::TooSlow(_) | Self::BrokeOff(_)
@@ -137,6 +152,12 @@ impl IntoResponse for Refusal {
                 .insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        self.respond(self.to_json())
     }
 }
 

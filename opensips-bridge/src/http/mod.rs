@@ -94,7 +94,7 @@ async fn check(bridge: &Bridge, request: Request<Incoming>) -> Response {
     let form = Form::wanted(request.headers());
     match decide(bridge, request).await {
         Ok(decided) => decided.respond(form),
-        Err(refusal) => bridge.refuse(refusal),
+        Err(refusal) => bridge.turn_down(&refusal),
     }
 }
 
@@ -102,7 +102,7 @@ async fn check(bridge: &Bridge, request: Request<Incoming>) -> Response {
 async fn v1_web_service(State(bridge): State<Arc<Bridge>>, request: Request<Body>) -> Response {
     match decide(&bridge, request).await {
         Ok(decided) => decided.respond(Form::V1Code),
-        Err(refusal) => bridge.refuse(refusal),
+        Err(refusal) => bridge.turn_down(&refusal),
     }
 }
 
@@ -232,14 +232,24 @@ fn now() -> prost_types::Timestamp {
 }
 
 impl Bridge {
+    /// Refuses a check, and counts it.
+    fn turn_down(&self, refusal: &Refusal) -> Response {
+        self.count(refusal);
+        refusal.to_check(&self.config)
+    }
+
     /// Refuses a request, and counts it.
     fn refuse(&self, refusal: Refusal) -> Response {
+        self.count(&refusal);
+        refusal.into_response()
+    }
+
+    fn count(&self, refusal: &Refusal) {
         let label = CauseLabel {
             cause: refusal.cause(),
         };
         self.metrics.refused.get_or_create(&label).inc();
         debug!(%refusal, "refused");
-        refusal.into_response()
     }
 
     async fn take<B: Sent>(&self, request: Request<B>) -> Result<asked::Asked, Refusal> {

@@ -60,6 +60,10 @@ impl Switch {
     /// # Panics
     /// When the network is not there.
     pub fn send(&self, request: &Request<'_>) -> String {
+        self.send_with(request, b"Switch")
+    }
+
+    fn send_with(&self, request: &Request<'_>, user_agent: &[u8]) -> String {
         let own = self.socket.local_addr().expect("an address");
         let number = self.sent.fetch_add(1, Ordering::Relaxed);
         let id = format!("{}-{number}", own.port());
@@ -70,20 +74,31 @@ impl Switch {
         } = request;
         let at = if user.is_empty() { "" } else { "@" };
         let front = self.front;
-        let text = format!(
+        let head = format!(
             "{method} sip:{user}{at}{front} SIP/2.0\r\nVia: SIP/2.0/UDP {own};branch=z9hG4bK{id}\r\n\
              From: <sip:alice@example.com>;tag={id}\r\nTo: <sip:{user}{at}{front}>\r\nCall-ID: {id}\r\n\
-             CSeq: 1 {method}\r\nContact: <sip:{own}>\r\nMax-Forwards: {max_forwards}\r\nContent-Length: 0\r\n\r\n"
+             CSeq: 1 {method}\r\nContact: <sip:{own}>\r\nMax-Forwards: {max_forwards}\r\nUser-Agent: "
         );
+        let datagram = [
+            head.as_bytes(),
+            user_agent,
+            b"\r\nContent-Length: 0\r\n\r\n",
+        ]
+        .concat();
         self.socket
-            .send_to(text.as_bytes(), front)
+            .send_to(&datagram, front)
             .expect("loopback takes it");
         id
     }
 
     /// Sends a request; its final status, or none when none comes.
     pub fn ask(&self, request: &Request<'_>) -> Option<u16> {
-        let id = self.send(request);
+        self.ask_with(request, b"Switch")
+    }
+
+    /// The same with a User-Agent of any bytes.
+    pub fn ask_with(&self, request: &Request<'_>, user_agent: &[u8]) -> Option<u16> {
+        let id = self.send_with(request, user_agent);
         self.finals(|finals| finals.contains_key(&id)).remove(&id)
     }
 
