@@ -1,6 +1,7 @@
 //! End to end: real processes, real databases. [`Server`] starts a tfps-server of its own for each test, [`scene`] sets
 //! it up, and the stories in `tests/` tell what a switch, a caller and an operator see.
 
+pub mod asterisk;
 pub mod binaries;
 pub mod bridge;
 pub mod claims;
@@ -13,6 +14,7 @@ pub mod scene;
 mod server;
 pub mod shell;
 pub mod sip;
+pub mod sipp;
 pub mod verification;
 
 pub use bridge::Bridge;

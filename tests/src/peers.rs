@@ -19,18 +19,8 @@ impl Peers {
     /// # Errors
     /// What the script says when it fails.
     pub fn fetch(target: &Path) -> Result<Self, String> {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/fetch-sip-peers.sh");
-        let fetched = Command::new(script)
-            .env("CARGO_TARGET_DIR", target)
-            .output()
-            .map_err(|error| format!("{script} does not run: {error}"))?;
-        if !fetched.status.success() {
-            return Err(String::from_utf8_lossy(&fetched.stderr).into_owned());
-        }
-        let folder = String::from_utf8_lossy(&fetched.stdout).trim().to_owned();
-        Ok(Self {
-            root: Path::new(&folder).join("root"),
-        })
+        let root = fetch("fetch-sip-peers.sh", target)?;
+        Ok(Self { root })
     }
 
     /// A program of theirs, with the libraries that came with it.
@@ -56,6 +46,21 @@ impl Peers {
     }
 }
 
-fn libraries() -> String {
+/// The root of what a script of scripts/ fetches.
+pub(crate) fn fetch(script: &str, target: &Path) -> Result<PathBuf, String> {
+    let scripts = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts"));
+    let fetched = Command::new(scripts.join(script))
+        .env("CARGO_TARGET_DIR", target)
+        .output()
+        .map_err(|error| format!("{script} does not run: {error}"))?;
+    if !fetched.status.success() {
+        return Err(String::from_utf8_lossy(&fetched.stderr).into_owned());
+    }
+    let folder = String::from_utf8_lossy(&fetched.stdout).trim().to_owned();
+    Ok(Path::new(&folder).join("root"))
+}
+
+/// Where Debian has libraries, below a root.
+pub(crate) fn libraries() -> String {
     format!("usr/lib/{}-linux-gnu", env::consts::ARCH)
 }

@@ -16,6 +16,7 @@ use std::{
 use tempfile::TempDir;
 use tokio::time::sleep;
 
+pub(crate) use self::scenario::invite;
 use self::scenario::{
     given_up_call, media_server, refused_call, relayed_call, ringing_media_server,
 };
@@ -130,6 +131,11 @@ impl Front {
     /// Where it takes SIP.
     pub fn address(&self) -> SocketAddr {
         self.sip
+    }
+
+    /// Where it relays challenged calls to.
+    pub fn media_server_address(&self) -> SocketAddr {
+        self.media_server
     }
 
     /// Kamailio's first process, which has started the others.
@@ -300,14 +306,14 @@ impl Drop for MediaServer {
 }
 
 /// A UDP port that nobody listens on at this moment.
-fn free_udp() -> SocketAddr {
+pub(crate) fn free_udp() -> SocketAddr {
     UdpSocket::bind("127.0.0.1:0")
         .and_then(|socket| socket.local_addr())
         .expect("a free port")
 }
 
 /// The programs, once a test process.
-fn peers() -> &'static Peers {
+pub(crate) fn peers() -> &'static Peers {
     static PEERS: OnceLock<Peers> = OnceLock::new();
     PEERS.get_or_init(|| {
         Peers::fetch(&binaries::target()).expect("Kamailio and SIPp are there, or are fetched")

@@ -2,7 +2,7 @@
 
 use super::Call;
 
-fn invite(call: &Call) -> String {
+pub(crate) fn invite(call: &Call) -> String {
     let mut headers = call.headers.join("\n");
     if !call.user_agent.is_empty() {
         headers.push_str(&format!("\nUser-Agent: {}", call.user_agent));
