@@ -228,7 +228,8 @@ fn freepbx(call: fn(&str, &str) -> String, back: &str) -> String {
     format!(
         r#"{custom}
 [phones]
-exten => _[+0-9].,1,Set(AMPUSER=${{IF($["${{CALLERID(num)}}" = "alice"]?alice)}})
+exten => _[+0-9].,1,Set(__FORWARD_CONTEXT=phones)
+ same => n,Set(AMPUSER=${{IF($["${{CALLERID(num)}}" = "alice"]?alice)}})
  same => n,{first_trunk}
  same => n,{second_trunk}
  same => n,Hangup(34)
@@ -264,8 +265,16 @@ async fn freepbx_asks_once_in_its_hook_by_macro_and_by_gosub() {
     let by_macro: fn(&str, &str) -> String = |name, arguments| format!("Macro({name},{arguments})");
     let by_gosub: fn(&str, &str) -> String =
         |name, arguments| format!("Gosub(macro-{name},s,1({arguments}))");
-    for (call, back) in [(by_macro, ""), (by_gosub, " same => n,Return()\n")] {
-        let house = House::open(BY_STATUS, freepbx(call, back)).await;
+    let ways = [
+        (by_macro, "", BY_STATUS),
+        (by_gosub, " same => n,Return()\n", BY_CONTACT),
+    ];
+    for (call, back, mode) in ways {
+        let house = House::open(mode, freepbx(call, back)).await;
+        // Asterisk 21 and newer have none.
+        if back.is_empty() && !house.asterisk.log().contains("application 'Macro'") {
+            continue;
+        }
         house.phone.refused(&by_alice(CUBA), 403).await;
         house
             .phone
