@@ -18,7 +18,8 @@ use tokio::time::sleep;
 
 pub(crate) use self::scenario::invite;
 use self::scenario::{
-    given_up_call, media_server, refused_call, relayed_call, ringing_media_server,
+    REDIRECTING_MEDIA_SERVER, given_up_call, media_server, refused_call, relayed_call,
+    ringing_media_server,
 };
 pub use self::switch::{Request, Switch};
 use crate::{Bridge, binaries, peers::Peers};
@@ -194,6 +195,14 @@ impl Front {
         self.media_server_that(&ringing_media_server())
     }
 
+    /// Starts a media server that sends one call on elsewhere.
+    ///
+    /// # Panics
+    /// When SIPp does not start.
+    pub fn redirecting_media_server(&self) -> MediaServer {
+        self.media_server_that(REDIRECTING_MEDIA_SERVER)
+    }
+
     fn media_server_that(&self, scenario: &str) -> MediaServer {
         let path = self.folder.path().join("media.xml");
         fs::write(&path, scenario).expect("a scenario");
@@ -215,6 +224,11 @@ impl Front {
             .stderr(Stdio::null())
             .spawn()
             .expect("SIPp starts");
+        let started = Instant::now();
+        while !is_taken(self.media_server) {
+            assert!(started.elapsed() < PATIENCE, "SIPp does not listen");
+            std::thread::sleep(Duration::from_millis(5));
+        }
         MediaServer { child, log }
     }
 
@@ -303,6 +317,16 @@ impl Drop for MediaServer {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Whether somebody has a UDP port of this machine, as Linux tells: to try to bind it would take it away for a moment.
+fn is_taken(address: SocketAddr) -> bool {
+    let port = format!(":{:04X} ", address.port());
+    let sockets = fs::read_to_string("/proc/net/udp").unwrap_or_default();
+    sockets.lines().any(|line| {
+        let local = line.split_once(": ").map_or("", |(_, rest)| rest);
+        local.get(8..).is_some_and(|rest| rest.starts_with(&port))
+    })
 }
 
 /// A UDP port that nobody listens on at this moment.

@@ -167,6 +167,23 @@ pub(super) fn ringing_media_server() -> String {
     format!("{}{GIVEN_UP}", rings())
 }
 
+/// A media server that sends one call on, in the words by which a front approves.
+pub(super) const REDIRECTING_MEDIA_SERVER: &str = r#"<?xml version="1.0"?><scenario name="a media server">
+<recv request="INVITE"/>
+<send retrans="500"><![CDATA[
+SIP/2.0 302 Moved Temporarily
+[last_Via:]
+[last_From:]
+[last_To:];tag=[pid]SIPpTag[call_number]
+[last_Call-ID:]
+[last_CSeq:]
+Contact: <sip:A0012125551234@[local_ip]:[local_port]>
+Content-Length: 0
+
+]]></send>
+<recv request="ACK"/>
+</scenario>"#;
+
 const ANSWERS: &str = r#"<send retrans="500"><![CDATA[
 SIP/2.0 200 OK
 [last_Via:]
