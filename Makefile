@@ -1,4 +1,4 @@
-.PHONY: run test bench lint tools fuzz
+.PHONY: run test bench lint tools fuzz prompts
 
 # Builds, starts the server on SQLite under ./var, sends it a day of a small office, serves until Ctrl-C.
 run:
@@ -18,6 +18,11 @@ lint: tools
 # Every fuzz target for a minute each.
 fuzz: tools
 	@scripts/fuzz.sh 60
+
+# The IVR's prompts in all languages, into target/prompts; espeak-ng and sox are fetched, not installed, where they are missing.
+prompts:
+	@scripts/fetch-speech.sh >/dev/null
+	@scripts/make-prompts.sh
 
 tools:
 	@scripts/install-tools.sh

@@ -10,7 +10,7 @@ targets=(call_attempt dialed_number list_entry policy_document recurrence)
 if [ "${2:-}" = light ]; then
     features=()
 else
-    targets+=(configuration journal sip_headers switch_request)
+    targets+=(address_database agi configuration journal reputation_answers sip_headers switch_request)
 fi
 
 cargo_fuzz=0.13.2

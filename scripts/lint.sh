@@ -15,7 +15,7 @@ step "protobuf"
 step "SQL"
 "$bin/sqlfluff" lint --dialect sqlite --exclude-rules LT05,RF04 server/migrations/sqlite
 step "TOML"
-"$bin/taplo" lint Cargo.toml ./*/Cargo.toml clients/rust/Cargo.toml server/default.toml opensips-bridge/default.toml demo/policy.toml deny.toml clippy.toml
+"$bin/taplo" lint Cargo.toml ./*/Cargo.toml clients/rust/Cargo.toml server/default.toml opensips-bridge/default.toml asterisk-bridge/default.toml demo/policy.toml deny.toml clippy.toml
 step "shell"
 shellcheck .ci/run scripts/*.sh demo/*.sh
 step "dependencies"

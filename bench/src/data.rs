@@ -61,8 +61,19 @@ impl Server {
         folder: &Path,
         ship_per_second: u32,
     ) -> anyhow::Result<Self> {
+        Self::start_with(bench, folder, ship_per_second, |_| {})
+    }
+
+    /// Starts a server with another configuration.
+    pub(crate) fn start_with(
+        bench: &Bench,
+        folder: &Path,
+        ship_per_second: u32,
+        change: impl FnOnce(&mut Config),
+    ) -> anyhow::Result<Self> {
         let (grpc, http) = (free_address()?, free_address()?);
         let mut config = config(folder)?;
+        change(&mut config);
         config.listen = grpc;
         config.http_listen = http.to_string();
         config.journal.ship_per_second = ship_per_second;
@@ -237,7 +248,7 @@ fn config(folder: &Path) -> anyhow::Result<Config> {
         policy: workload::policy(),
         ..Config::default()
     };
-    config.geo.push(KnownCountry {
+    config.geo.known.push(KnownCountry {
         network: "23.0.0.0/8".parse()?,
         country: "US".to_owned(),
     });

@@ -32,12 +32,12 @@ const WORTH_WATCHING: f64 = 5_000.0;
 
 /// How h2load asks.
 #[derive(Clone, Copy, Debug)]
-struct Shape {
-    name: &'static str,
-    load: Load,
+pub(crate) struct Shape {
+    pub(crate) name: &'static str,
+    pub(crate) load: Load,
 }
 
-fn shapes(bench: &Bench) -> [Shape; 2] {
+pub(crate) fn shapes(bench: &Bench) -> [Shape; 2] {
     let times = if bench.quick { 1 } else { 25 };
     [
         Shape {
@@ -61,17 +61,17 @@ fn shapes(bench: &Bench) -> [Shape; 2] {
 
 /// A server in the comparison.
 #[derive(Debug)]
-struct Contender<'a> {
-    process: &'a Process,
-    target: Target,
+pub(crate) struct Contender<'a> {
+    pub(crate) process: &'a Process,
+    pub(crate) target: Target,
 }
 
 /// One turn of one contender.
 #[derive(Clone, Copy, Debug)]
-struct Turn {
-    measured: Measured,
+pub(crate) struct Turn {
+    pub(crate) measured: Measured,
     /// CPU time of the server, in microseconds a call.
-    cpu: f64,
+    pub(crate) cpu: f64,
 }
 
 /// Reports the ratios, and what shipping adds.
@@ -141,7 +141,7 @@ async fn sizes(client: &Client, times: usize) -> anyhow::Result<(usize, usize)> 
     Ok((allowed_call().encoded_len(), response))
 }
 
-fn check_target(bench: &Bench, server: &Server) -> anyhow::Result<Target> {
+pub(crate) fn check_target(bench: &Bench, server: &Server) -> anyhow::Result<Target> {
     let payload = bench.folder.join("check.bin");
     std::fs::write(&payload, framed(&allowed_call()))?;
     Ok(Target {
@@ -203,7 +203,7 @@ fn framed(message: &impl Message) -> Vec<u8> {
 }
 
 /// A turn of each to warm up, then pairs of turns; who begins changes from pair to pair. Whose turn it is not stands still.
-fn compare(
+pub(crate) fn compare(
     bench: &Bench,
     shape: Shape,
     contenders: &[Contender<'_>; 2],

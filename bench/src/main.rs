@@ -1,13 +1,16 @@
 //! Measures the budgets that criterion does not: memory, start, gRPC beside a server that does nothing; and writes the
 //! report of all.
 
+mod agi;
 mod bridge;
 mod data;
 mod engine;
 mod grpc;
 mod h2load;
+mod lists;
 mod memory;
 mod metrics;
+mod outside;
 mod process;
 mod report;
 mod sip;
@@ -40,15 +43,21 @@ struct Arguments {
     /// Prints what a table of so many accounts takes, in bytes an account, and ends
     #[arg(long, value_name = "ACCOUNTS", hide = true)]
     table_of: Option<usize>,
+    /// Prints what a list of a kind with so many entries takes, in bytes, and ends
+    #[arg(long, num_args = 2, value_names = ["KIND", "ENTRIES"], hide = true)]
+    list_of: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Part {
     Engine,
+    Lists,
     Memory,
     Start,
     Grpc,
+    Outside,
     Bridge,
+    Agi,
     Sip,
 }
 
@@ -73,6 +82,10 @@ fn main() -> anyhow::Result<()> {
         println!("{}", memory::bytes_an_account(accounts)?);
         return Ok(());
     }
+    if let [kind, entries] = &*arguments.list_of {
+        println!("{}", lists::bytes_of_a_list(kind, entries.parse()?)?);
+        return Ok(());
+    }
     let quick = arguments.quick || tfps_bench::quick();
     let bench = Bench::new(quick, arguments.pairs)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -92,6 +105,9 @@ async fn measure(bench: &Bench, only: &[Part]) -> anyhow::Result<Report> {
     if wanted(Part::Engine) {
         engine::measure(bench, &mut report)?;
     }
+    if wanted(Part::Lists) {
+        lists::measure(bench, &mut report)?;
+    }
     if wanted(Part::Memory) {
         memory::measure(bench, &mut report).await?;
     }
@@ -101,8 +117,14 @@ async fn measure(bench: &Bench, only: &[Part]) -> anyhow::Result<Report> {
     if wanted(Part::Grpc) {
         grpc::measure(bench, &mut report).await?;
     }
+    if wanted(Part::Outside) {
+        outside::measure(bench, &mut report).await?;
+    }
     if wanted(Part::Bridge) {
         bridge::measure(bench, &mut report).await?;
+    }
+    if wanted(Part::Agi) {
+        agi::measure(bench, &mut report).await?;
     }
     if wanted(Part::Sip) {
         sip::measure(bench, &mut report).await?;

@@ -134,6 +134,28 @@ pub fn listed_networks(count: usize) -> Vec<String> {
     .collect()
 }
 
+/// Patterns of user agents for the block list, as operators write them: names, some with a version, some anchored.
+pub fn listed_agents(count: usize) -> Vec<String> {
+    (0..count)
+        .map(|number| match number % 4 {
+            0 => format!("sip-scan{number:05}"),
+            1 => format!("^pump{number:05}"),
+            2 => format!("dialer{number:05} [0-9.]+$"),
+            _ => format!("bot ?{number:05}"),
+        })
+        .collect()
+}
+
+/// An agent that the pattern of that number matches.
+pub fn listed_agent(number: usize) -> String {
+    match number % 4 {
+        0 => format!("sip-scan{number:05}/2.1"),
+        1 => format!("Pump{number:05}"),
+        2 => format!("The dialer{number:05} 1.0.7"),
+        _ => format!("a bot {number:05} of theirs"),
+    }
+}
+
 /// The address that an ordinary call comes from, in 23.0.0.0/8.
 pub fn source(number: usize) -> Ipv4Addr {
     let [.., b, c, d] = number.wrapping_mul(2_654_435_761).to_be_bytes();
@@ -196,6 +218,7 @@ fn call(at: usize, accounts: usize, listed: &Listed<'_>, random: &mut Random) ->
             country: us,
             abuse_confidence: Some(0),
             apiban: Some(false),
+            ..Standpoint::default()
         },
         expected: Code::A00,
     };

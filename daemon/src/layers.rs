@@ -118,7 +118,7 @@ where
 {
     let of_file = |error: toml::de::Error| LayerError::File {
         file: file.to_owned(),
-        error: error.to_string(),
+        error: told(&error, text),
     };
     // From the text, since its errors tell the line.
     toml::from_str::<C>(text).map_err(of_file)?;
@@ -144,6 +144,34 @@ where
             })?;
     }
     Value::Table(table).try_into().map_err(of_file)
+}
+
+/// What is wrong with a file, and the line; but no line that holds a secret.
+fn told(error: &toml::de::Error, text: &str) -> String {
+    let Some(span) = error.span() else {
+        return error.message().to_owned();
+    };
+    let before = text.get(..span.start).unwrap_or_default();
+    let number = before.matches('\n').count();
+    let line = text.lines().nth(number).unwrap_or_default();
+    if let Some(secret) = secret_in(line) {
+        return format!(
+            "line {}: `{secret}` does not read; right would be text in quotes, under a key that is documented (its value is not \
+             shown)",
+            number + 1
+        );
+    }
+    error.to_string()
+}
+
+/// The name of the key or the like that a line gives.
+fn secret_in(line: &str) -> Option<&'static str> {
+    line.match_indices('=').find_map(|(at, _)| {
+        let name = line[..at].trim_end().trim_end_matches(['"', '\'']);
+        ["key", "secret", "password", "token"]
+            .into_iter()
+            .find(|secret| name.ends_with(secret))
+    })
 }
 
 /// Every value of a configuration by the path of its key.
@@ -223,4 +251,49 @@ fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> String {
         .max_by_key(|other| shared(other))
         .cloned()
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Default, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields, default)]
+    struct Config {
+        key: String,
+        key_file: String,
+        service: BTreeMap<String, String>,
+    }
+
+    fn error(text: &str) -> String {
+        let nothing = std::iter::empty();
+        lay::<Config>("tfps.toml", text, nothing, &[])
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn an_error_shows_the_line_unless_it_holds_a_secret() {
+        let shown = error("\nkey_file = 123456");
+        assert!(
+            shown.contains("line 2") && shown.contains("123456"),
+            "{shown}"
+        );
+        for text in [
+            "\nkey = 123456",
+            "\nkey = a123456",
+            "\nkey = \"a123456",
+            "\nkey=[\"123456\"]",
+            "\nservice = { \"key\" = 123456 }",
+            "\nservice.key = 123456",
+            "\nkey = \"123456\" \"\"",
+            "\nsecret = 123456",
+        ] {
+            let hidden = error(text);
+            assert!(hidden.contains("line 2"), "{hidden}");
+            assert!(!hidden.contains("123456"), "{hidden}");
+        }
+    }
 }

@@ -184,6 +184,14 @@ impl Ruling {
             purpose: None,
         }
     }
+
+    /// A call for help passes, whatever else is known.
+    pub fn emergency() -> Self {
+        Self {
+            reason: Cow::Borrowed("an emergency number"),
+            ..Self::authorized()
+        }
+    }
 }
 
 /// A ruling, and what it would have been where a rule or the whole policy only reports.

@@ -97,6 +97,7 @@ fn tell(
     let policy = facts.policy();
     let mode = policy.mode(rule);
     let (outcome, detail) = match finding {
+        _ if facts.emergency => (Outcome::Skipped, "an emergency number is dialed".to_owned()),
         _ if mode == RuleMode::Off => (Outcome::Off, "the policy has it off".to_owned()),
         Finding::Passes => (Outcome::Passed, seen()),
         Finding::Skips(why) => (Outcome::Skipped, why.to_owned()),

@@ -31,6 +31,8 @@ pub struct Standing<'a> {
 pub enum Counting {
     /// A real call: repeats and floods are counted.
     Counts,
+    /// A call that was counted, decided anew: it is the same call still.
+    Again,
     /// A dry run: nothing is.
     Peeks,
 }
@@ -44,13 +46,40 @@ pub struct Destination {
     pub plan: NumberFacts,
 }
 
+/// Where AbuseIPDB's confidence is known from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ToldBy {
+    /// The configuration says so.
+    #[default]
+    Configuration,
+    /// AbuseIPDB was asked about the address.
+    LookUp,
+    /// AbuseIPDB's blacklist has the address.
+    Blacklist,
+}
+
+impl ToldBy {
+    /// As a reason tells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Configuration => "configuration",
+            Self::LookUp => "look-up",
+            Self::Blacklist => "blacklist",
+        }
+    }
+}
+
 /// What reputation says of the source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Standpoint {
     /// The country of the source address, where it has one.
     pub country: Option<Country>,
+    /// The autonomous system that announces it (RFC 6793), where it is known.
+    pub asn: Option<u32>,
     /// AbuseIPDB's confidence that it is abusive, 0 to 100.
     pub abuse_confidence: Option<u8>,
+    /// Where that is known from.
+    pub told_by: ToldBy,
     /// Whether APIBAN lists it.
     pub apiban: Option<bool>,
 }
@@ -68,6 +97,8 @@ pub struct Facts<'a> {
     pub counting: Counting,
     /// The number that is called, or why it is none.
     pub destination: Result<Destination, NotANumber>,
+    /// Whether an emergency number is dialed: no rule is asked then.
+    pub emergency: bool,
     /// Whether the call falls outside business hours.
     pub off_hours: bool,
     /// The calendar day in the policy's time zone.
@@ -93,7 +124,7 @@ impl<'a> Facts<'a> {
         let destination = standing
             .policy
             .dial_plan
-            .normalize(&call.dialed)
+            .destination(&call.dialed)
             .map(|number| Destination {
                 number,
                 plan: plan::look_up(&number),
@@ -113,6 +144,7 @@ impl<'a> Facts<'a> {
             at,
             counting,
             destination,
+            emergency: standing.policy.dial_plan.is_emergency(&call.dialed),
             off_hours: !standing.policy.hours.is_open(at),
             day: Day::of(standing.policy.local(at).date()),
             number_hit,
@@ -137,8 +169,7 @@ impl<'a> Facts<'a> {
         self.standing.policy
     }
 
-    /// The source address whose country and reputation are worth asking for: a public one that the operator has not
-    /// allowed.
+    /// The source address whose country and reputation are worth asking for: a public one.
     pub fn source_to_look_up(&self) -> Option<IpAddr> {
         self.call.source_ip.filter(|ip| is_public(*ip))
     }
@@ -192,8 +223,9 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// Whether an address is one of the public internet's. Private, shared (CGNAT), loopback, link-local, documentation
-/// and other special addresses have no country and no reputation.
+/// Whether an address is one of the public internet's. Private (RFC 1918, RFC 4193), shared (CGNAT, RFC 6598), loopback,
+/// link-local, multicast, unspecified and reserved addresses have no country and no reputation. An IPv4-mapped one is its
+/// IPv4. Addresses for documentation and benchmarks count as public: nobody calls from them but examples and tests.
 pub fn is_public(ip: IpAddr) -> bool {
     match ip.to_canonical() {
         IpAddr::V4(ip) => {
@@ -232,10 +264,26 @@ mod tests {
             "100.64.0.1",
             "100.127.255.255",
             "0.0.0.0",
+            "0.1.2.3",
+            "224.0.0.1",
+            "240.0.0.1",
+            "255.255.255.255",
         ] {
             assert!(!is_public(special.parse().unwrap()), "{special}");
         }
-        for special in ["::1", "fe80::1", "fd00::1", "ff02::1", "::ffff:10.0.0.1"] {
+        for special in [
+            "::",
+            "::1",
+            "fe80::1",
+            "febf::1",
+            "fc00::1",
+            "fd00::1",
+            "ff02::1",
+            "::ffff:10.0.0.1",
+            "::ffff:127.0.0.1",
+            "::ffff:169.254.1.1",
+            "::ffff:100.64.0.1",
+        ] {
             assert!(!is_public(special.parse().unwrap()), "{special}");
         }
         for public in [
@@ -245,6 +293,7 @@ mod tests {
             "203.0.113.7",
             "2001:4860::8888",
             "2001:db8::7",
+            "::ffff:8.8.8.8",
         ] {
             assert!(is_public(public.parse().unwrap()), "{public}");
         }

@@ -54,9 +54,10 @@ impl<'a> Trial<'a> {
     /// Opens a trial.
     pub fn new(facts: Facts<'a>) -> Self {
         Self {
+            // Nobody who calls for help is asked for anything.
+            settled: facts.emergency,
             facts,
             monitored: None,
-            settled: false,
         }
     }
 
@@ -98,6 +99,9 @@ impl<'a> Trial<'a> {
             && let Some(judgement) = self.limits(ledger)
         {
             return (judgement, Reservation::default());
+        }
+        if self.facts.emergency {
+            return (self.allowed(), Reservation::default());
         }
         let facts = &self.facts;
         let slot_until = match facts.call.concurrent_calls {
@@ -237,8 +241,13 @@ impl<'a> Trial<'a> {
     }
 
     fn allowed(&mut self) -> Judgement {
+        let ruling = if self.facts.emergency {
+            Ruling::emergency()
+        } else {
+            Ruling::authorized()
+        };
         Judgement {
-            ruling: Ruling::authorized(),
+            ruling,
             monitored: self.monitored.take(),
         }
     }

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
+use tfps_client::instances::{Backlog, Instances, Observer};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -16,7 +17,6 @@ use crate::{
     config::{Config, OnUnavailable},
     http::{Bridge, Gate, Routes, serve},
     telemetry::Metrics,
-    upstream::{Backlog, Servers},
 };
 
 /// The running bridge.
@@ -41,8 +41,12 @@ impl App {
         let address = listener.local_addr()?;
         let config = Arc::new(config);
         let metrics = Metrics::default();
-        let servers = Arc::new(Servers::start(&config, &metrics));
-        let backlog = Backlog::start(Arc::clone(&servers), config.limits.call_events, &metrics);
+        let observer: Arc<dyn Observer> = Arc::new(metrics.clone());
+        let deadline = Duration::from_millis(config.deadline_ms);
+        let servers = config.server.iter().map(|server| config.client(server));
+        let servers = Arc::new(Instances::start(servers.collect(), deadline, &observer)?);
+        let events = config.limits.call_events;
+        let backlog = Backlog::start(Arc::clone(&servers), events, &observer);
         let (stop, stopping) = watch::channel(false);
         let gate = Gate::new(&config.allow_from, config.key()?);
         let routes = Routes::new(Bridge {

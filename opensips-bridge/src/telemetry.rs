@@ -7,7 +7,7 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
-use tfps_client::v1::Verdict;
+use tfps_client::{instances::Observer, v1::Verdict};
 
 /// The cause why something was not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -142,5 +142,60 @@ impl Metrics {
             Ok(()) => out,
             Err(_) => String::new(),
         }
+    }
+}
+
+impl Observer for Metrics {
+    fn answers(&self, instance: &str, answers: bool) {
+        let label = ServerLabel::of(instance);
+        self.server_up.get_or_create(&label).set(answers.into());
+        // There from the start, at 0: a counter that begins at 1 hides its first loss from a rate.
+        drop(self.server_lost.get_or_create(&label));
+    }
+
+    fn lost(&self, instance: &str) {
+        self.server_lost
+            .get_or_create(&ServerLabel::of(instance))
+            .inc();
+    }
+
+    fn waiting(&self, events: usize) {
+        self.waiting.set(i64::try_from(events).unwrap_or(i64::MAX));
+    }
+
+    fn reported(&self, event: &'static str, result: &'static str) {
+        self.calls.get_or_create(&CallLabel { event, result }).inc();
+    }
+}
+
+impl ServerLabel {
+    fn of(server: &str) -> Self {
+        Self {
+            server: server.to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_has_all_its_series_before_it_is_ever_lost() {
+        let metrics = Metrics::default();
+        let server = "http://10.0.0.1:50051";
+        let has = |line: &str| {
+            let line = line.replace('@', &format!("{{server=\"{server}\"}}"));
+            metrics.render().lines().any(|told| told == line)
+        };
+        metrics.answers(server, false);
+        assert!(has("tfps_bridge_server_up@ 0"));
+        assert!(has("tfps_bridge_server_lost_total@ 0"));
+        metrics.answers(server, true);
+        metrics.lost(server);
+        metrics.answers(server, false);
+        metrics.answers(server, true);
+        assert!(has("tfps_bridge_server_up@ 1"));
+        assert!(has("tfps_bridge_server_lost_total@ 1"));
     }
 }

@@ -10,7 +10,7 @@ use axum::{
     routing::get,
 };
 
-use crate::{grpc::Stopping, journal::Journal, state, telemetry::Metrics};
+use crate::{grpc::Stopping, journal::Journal, operation::Operation, state, telemetry::Metrics};
 
 /// What is told.
 #[derive(Clone)]
@@ -18,6 +18,7 @@ pub(crate) struct Told {
     pub(crate) metrics: Metrics,
     pub(crate) state: Arc<state::State>,
     pub(crate) journal: Arc<Journal>,
+    pub(crate) operation: Arc<Operation>,
     pub(crate) stopping: Stopping,
 }
 
@@ -40,6 +41,7 @@ async fn metrics(State(told): State<Told>) -> Response {
     told.metrics
         .accounts
         .set(number(told.state.accounts.len() as u64));
+    told.metrics.reputation.standing(&told.operation.sources());
     let form = [(
         CONTENT_TYPE,
         "application/openmetrics-text; version=1.0.0; charset=utf-8",

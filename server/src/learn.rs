@@ -1,9 +1,10 @@
 //! What happened is learned: a caller's limits, a call's progress, an outcome.
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use tfps_engine::{
+    account::Limits,
     call::{AccountId, FieldError, MAX_HEADER, Problem},
     lists::{Action, Change, EntryKey, EntryValue, ListEntry},
     number::E164,
@@ -49,12 +50,31 @@ pub struct Learner {
     pub clock: Clock,
 }
 
+/// The limits that a caller gave, for business hours. Nobody locks himself out with a 0.
+#[derive(Clone, Copy, Debug)]
+pub struct GivenLimits {
+    /// How many calls at once he needs.
+    pub concurrent_calls: NonZeroU32,
+    /// How many calls a day he needs.
+    pub daily_quota: NonZeroU32,
+}
+
 /// Why something is not learned.
 #[derive(Debug, thiserror::Error)]
 pub enum LearnError {
     /// A field is wrong.
     #[error(transparent)]
     Field(#[from] FieldError),
+    /// The policy's maximum is 0: what is learned would lock the caller out.
+    #[error(
+        "can't be learned: the policy `{policy}` has 0 in new_accounts.maximum, which would let no call pass"
+    )]
+    NoneLeft {
+        /// The limit's field.
+        field: &'static str,
+        /// The policy.
+        policy: String,
+    },
     /// No such thing.
     #[error("there is no {0}")]
     NotFound(String),
@@ -99,17 +119,17 @@ pub enum Subject {
 }
 
 impl Learner {
-    /// Learns the limits that a caller gave, bounded by the policy's maxima.
+    /// Learns the limits that a caller gave, bounded by the policy's maxima. Those of off hours stay as they are.
     ///
     /// # Errors
-    /// When the verification was not passed, is too old, was used, or is another account's.
+    /// When the verification was not passed, is too old, was used, or is another account's; or the policy's maximum
+    /// leaves no call.
     pub async fn limits(
         &self,
         caller: &Principal,
         account: &AccountId,
         verification_id: &str,
-        concurrent_calls: u32,
-        daily_quota: u32,
+        given: GivenLimits,
     ) -> Result<Vec<String>, LearnError> {
         caller.require_account(account)?;
         let at = self.clock.now();
@@ -147,10 +167,23 @@ impl Learner {
             .policies
             .of_account(account.domain(), record.account.policy.as_deref());
         let before = record.account.limits;
-        let mut asked = before;
-        asked.concurrent_calls = concurrent_calls;
-        asked.daily_quota = daily_quota;
-        let limits = asked.at_most(&policy.maximum_limits());
+        let maximum = policy.maximum_limits();
+        let bounded = |field, asked: NonZeroU32, maximum: u32| match asked.get().min(maximum) {
+            0 => Err(LearnError::NoneLeft {
+                field,
+                policy: policy.document.name.clone(),
+            }),
+            limit => Ok(limit),
+        };
+        let limits = Limits {
+            concurrent_calls: bounded(
+                "limits.concurrent_calls",
+                given.concurrent_calls,
+                maximum.concurrent_calls,
+            )?,
+            daily_quota: bounded("limits.daily_quota", given.daily_quota, maximum.daily_quota)?,
+            ..before
+        };
         record.account.limits = limits;
         record.version += 1;
         record.updated_at = at;
@@ -164,30 +197,34 @@ impl Learner {
                 error => LearnError::Store(error),
             })?;
         self.state.accounts.put(record.account);
-        let mut changes = Vec::new();
-        for (what, before, after, asked) in [
+        let learned = [
             (
                 "concurrent calls",
                 before.concurrent_calls,
                 limits.concurrent_calls,
-                concurrent_calls,
+                given.concurrent_calls,
             ),
             (
                 "daily quota",
                 before.daily_quota,
                 limits.daily_quota,
-                daily_quota,
+                given.daily_quota,
             ),
-        ] {
-            if after < asked {
-                changes.push(format!(
-                    "{what} of {account}: {before} to {after}; {asked} is over the policy's maximum"
-                ));
-            } else if after != before {
-                changes.push(format!("{what} of {account}: {before} to {after}"));
-            }
-        }
-        Ok(changes)
+        ];
+        Ok(learned
+            .into_iter()
+            .filter_map(|(what, before, after, asked)| {
+                let words = match (before == after, after < asked.get()) {
+                    (true, false) => return None,
+                    (true, true) => format!("still {after}; {asked} is over the policy's maximum"),
+                    (false, false) => format!("{before} to {after}"),
+                    (false, true) => {
+                        format!("{before} to {after}; {asked} is over the policy's maximum")
+                    }
+                };
+                Some(format!("{what} of {account}: {words}"))
+            })
+            .collect())
     }
 
     /// Learns a call's progress. It goes to the journal, as decisions do, so that a switch never waits for the

@@ -1,9 +1,9 @@
 //! The decision service: gRPC, storage, the journal, configuration.
 //!
-//! From the top: [`app`] wires, starts and drains; [`grpc`] translates; [`check`], [`verify`], [`learn`] and
-//! [`admin`] are the rooms, one a use case; [`state`], [`journal`], [`auth`] and [`accounts`] serve them; on the
-//! ground are [`store`], [`reputation`], [`geo`], [`config`] and [`telemetry`]. Everything that decides about a call
-//! is in `tfps-engine`.
+//! From the top: [`app`] wires, starts and drains; [`grpc`] translates; [`check`], [`verify`], [`learn`],
+//! [`admin`] and [`feeds`] are the rooms, one a use case; [`state`], [`journal`], [`auth`] and [`accounts`] serve them; on the
+//! ground are [`store`], [`reputation`], [`geo`], [`sources`], [`outbound`], [`config`] and [`telemetry`]. Everything
+//! that decides about a call is in `tfps-engine`.
 
 pub mod accounts;
 pub mod admin;
@@ -12,15 +12,19 @@ pub mod auth;
 pub mod check;
 pub mod clock;
 pub mod config;
+pub mod feeds;
 pub mod geo;
 pub mod grpc;
 mod http_endpoint;
 pub mod journal;
 pub mod learn;
 pub mod operation;
+pub mod outbound;
 pub mod reputation;
 pub mod restore;
+pub mod sources;
 pub mod state;
 pub mod store;
 pub mod telemetry;
 pub mod verify;
+mod watched_file;

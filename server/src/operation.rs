@@ -15,12 +15,17 @@ use tfps_daemon::log::LogLevel;
 use crate::{
     check::{Checker, Settings},
     config::{Config, ConfigError, Overrides},
+    feeds::{Feeds, Fetcher},
+    geo::LiveGeography,
     journal::ShipperHandle,
+    reputation::{LiveReputations, ServiceSettings},
+    sources::SourceStatus,
     telemetry::Metrics,
 };
 
 /// The keys that a running server takes; all others wait for a restart.
-const LIVE: [&str; 10] = [
+const LIVE: [&str; 29] = [
+    "list",
     "log.level",
     "requests.default_deadline_ms",
     "requests.drain_seconds",
@@ -31,6 +36,24 @@ const LIVE: [&str; 10] = [
     "journal.ship_per_second",
     "decisions.keep_days",
     "journal.max_bytes",
+    "outbound.ca_file",
+    "abuseipdb.key",
+    "abuseipdb.key_file",
+    "abuseipdb.url",
+    "abuseipdb.max_age_days",
+    "abuseipdb.timeout_ms",
+    "abuseipdb.blacklist_limit",
+    "abuseipdb.blacklist_confidence_minimum",
+    "abuseipdb.report",
+    "abuseipdb.report_codes",
+    "apiban.key",
+    "apiban.key_file",
+    "apiban.url",
+    "apiban.poll_seconds",
+    "apiban.timeout_ms",
+    "geo.country_file",
+    "geo.asn_file",
+    "geo.known",
 ];
 
 /// Takes new configurations.
@@ -47,6 +70,12 @@ pub struct Operation {
     pub shipper: ShipperHandle,
     /// The journal.
     pub journal: Arc<crate::journal::Journal>,
+    /// Keeps the lists of others.
+    pub feeds: Arc<Feeds>,
+    /// What services say of addresses.
+    pub reputations: Arc<LiveReputations>,
+    /// Where addresses are.
+    pub geography: Arc<LiveGeography>,
     /// The default deadline.
     pub default_deadline_ms: Arc<AtomicU64>,
     /// What is logged; `None` where somebody else does.
@@ -85,6 +114,8 @@ impl Operation {
     pub fn reload(&self) -> Result<Reloaded, ReloadError> {
         let mut config = self.config.lock();
         let new = Config::load(self.file.as_deref(), &self.overrides)?;
+        let services = ServiceSettings::of(&new)?;
+        let fetcher = Fetcher::of(&new)?;
         if let Some(log) = &self.log
             && new.log.level != config.log.level
         {
@@ -95,6 +126,11 @@ impl Operation {
             .into_iter()
             .partition(|key| LIVE.contains(&key.as_str()));
         self.checker.set(Settings::of(&new));
+        self.reputations.set(services);
+        let (feeds, lists) = (Arc::clone(&self.feeds), new.list.clone());
+        tokio::spawn(async move { feeds.take(&lists, fetcher).await });
+        let (geography, geo) = (Arc::clone(&self.geography), new.geo.clone());
+        tokio::task::spawn_blocking(move || geography.set(&geo));
         self.shipper.set_pace(new.journal.ship_per_second);
         self.journal.set_max_bytes(new.journal.max_bytes);
         self.default_deadline_ms
@@ -106,6 +142,14 @@ impl Operation {
         };
         tracing::info!(applied = ?reloaded.applied, needs_restart = ?reloaded.needs_restart, "the configuration was taken anew");
         Ok(reloaded)
+    }
+
+    /// Where every source stands that tells what is known of the world outside.
+    pub fn sources(&self) -> Vec<SourceStatus> {
+        let mut sources = self.reputations.statuses();
+        sources.extend(self.geography.statuses());
+        sources.extend(self.feeds.status());
+        sources
     }
 
     /// How long decisions are kept, in days.

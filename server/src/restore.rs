@@ -15,8 +15,8 @@ use crate::{
     check::purpose,
     config::Config,
     journal::{CallRecord, DecisionRecord, Entry, Journal, JournalError, Position, Progress},
-    state::{Accounts, Challenges, Pending, Policies, Recent, Snapshot, State},
-    store::{PolicyRecord, Store, StoreError},
+    state::{About, Accounts, Challenges, Pending, Policies, Recent, Snapshot, State},
+    store::{OpenedChallenge, PolicyRecord, Store, StoreError},
     verify::grant_of,
 };
 
@@ -146,6 +146,12 @@ pub async fn restore(
         .collect();
     for decision in store.challenges(at - LONGEST_CHALLENGE).await? {
         challenge(&state, &passed, &decision, at);
+    }
+    for opened in store
+        .challenges_opened(About::LIMITS, at - LONGEST_CHALLENGE)
+        .await?
+    {
+        limits_challenge(&state, &passed, opened, at);
     }
     let position = store.position().await?;
     replay(journal, &state, &passed, position, config, at)?;
@@ -312,6 +318,34 @@ fn progress(state: &State, call: &CallRecord, at: Timestamp) {
     }
 }
 
+/// A challenge that no call brought is known by its first opening, which it was issued with.
+fn limits_challenge(
+    state: &State,
+    passed: &HashSet<String>,
+    opened: OpenedChallenge,
+    at: Timestamp,
+) {
+    let Some(resident) = state.accounts.get(&opened.account) else {
+        return;
+    };
+    if passed.contains(&opened.id) {
+        return;
+    }
+    let snapshot = state.snapshot.load();
+    let policy = snapshot
+        .policies
+        .of_account(opened.account.domain(), resident.account.policy.as_deref());
+    let lifetime = i64::from(policy.document.verification.challenge_seconds);
+    let pending = Pending {
+        id: opened.id,
+        account: opened.account,
+        about: About::Limits,
+        dialed: String::new(),
+        expires_at: opened.first_opened_at + SignedDuration::from_secs(lifetime),
+    };
+    state.challenges.restore(pending, at);
+}
+
 fn challenge(state: &State, passed: &HashSet<String>, decision: &DecisionRecord, at: Timestamp) {
     if decision.challenge_id.is_empty() || passed.contains(&decision.challenge_id) {
         return;
@@ -325,7 +359,7 @@ fn challenge(state: &State, passed: &HashSet<String>, decision: &DecisionRecord,
     let pending = Pending {
         id: decision.challenge_id.clone(),
         account,
-        purpose,
+        about: About::Call(purpose),
         dialed: decision.dialed_number.clone(),
         expires_at,
     };

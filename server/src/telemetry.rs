@@ -9,6 +9,8 @@ use prometheus_client::{
 };
 use tfps_engine::decision::Code;
 
+use crate::reputation;
+
 /// The code of a decision.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CodeLabel {
@@ -54,6 +56,8 @@ pub struct Instruments {
     pub journal_lost: Gauge,
     /// Accounts in memory.
     pub accounts: Gauge,
+    /// Reputations and their sources.
+    pub reputation: reputation::metrics::Instruments,
 }
 
 impl Default for Instruments {
@@ -121,6 +125,7 @@ impl Default for Instruments {
                 "checks_repeated",
                 "Calls asked for again within the lifetime of their Call-ID",
             ),
+            reputation: reputation::metrics::Instruments::register(&mut registry),
             registry,
             decisions,
             latency,

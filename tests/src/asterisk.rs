@@ -1,5 +1,5 @@
 //! An Asterisk of a test's own: the configuration under deploy/, with the changes that it tells a user to make, on loopback and
-//! free ports. It is fetched by scripts/fetch-asterisk.sh.
+//! free ports. It is fetched by scripts/fetch-asterisk.sh; what it says in the IVR is made by scripts/make-prompts.sh.
 
 use std::{
     env, fs,
@@ -25,6 +25,8 @@ const MODULES: &[&str] = &[
     "res_sorcery_memory",
     "res_timing_timerfd",
     "res_pjproject",
+    "res_speech",
+    "res_agi",
     "res_pjsip",
     "res_pjsip_pubsub",
     "res_pjsip_session",
@@ -32,6 +34,7 @@ const MODULES: &[&str] = &[
     "res_pjsip_caller_id",
     "res_pjsip_diversion",
     "res_pjsip_header_funcs",
+    "res_pjsip_rfc3326",
     "res_pjsip_endpoint_identifier_ip",
     "res_pjsip_endpoint_identifier_user",
     "res_pjsip_authenticator_digest",
@@ -49,6 +52,7 @@ const MODULES: &[&str] = &[
     "func_channel",
     "func_groupcount",
     "func_logic",
+    "func_cut",
     "func_strings",
     "bridge_holding",
     "bridge_native_rtp",
@@ -57,19 +61,122 @@ const MODULES: &[&str] = &[
     "codec_gsm",
     "codec_ulaw",
     "format_gsm",
+    "format_wav",
 ];
 
 /// What is different from one Asterisk to another.
 #[derive(Clone, Debug)]
 pub struct Setup {
-    /// The front.
-    pub front: SocketAddr,
     /// The carrier.
     pub carrier: SocketAddr,
-    /// extensions.conf, in which phones call in the context `phones`; [`dialplan`] is what the documentation says.
+    /// extensions.conf, in which phones call in the context `phones`.
     pub dialplan: String,
-    /// How long the front is waited for, in seconds, where that is not what the configuration says.
-    pub patience: Option<u32>,
+    /// Files of deploy/ that it includes, by their names in Asterisk's folder.
+    pub files: Vec<(&'static str, String)>,
+}
+
+impl Setup {
+    /// As deploy/asterisk/ tells: it asks a SIP front.
+    ///
+    /// # Panics
+    /// When the files there do not say what is to be changed.
+    pub fn asking(front: SocketAddr, carrier: SocketAddr) -> Self {
+        let files = vec![
+            (
+                "extensions_tfps.conf",
+                with_domain("asterisk/extensions_tfps.conf"),
+            ),
+            (
+                "pjsip_tfps.conf",
+                changed(
+                    &deployed("asterisk/pjsip_tfps.conf"),
+                    "sip:127.0.0.1:5060",
+                    &format!("sip:{front}"),
+                ),
+            ),
+        ];
+        let dialplan = dialplan("asterisk/extensions_tfps.conf");
+        Self {
+            carrier,
+            dialplan,
+            files,
+        }
+    }
+
+    /// As deploy/asterisk-alone/ tells: it asks an asterisk-bridge.
+    ///
+    /// # Panics
+    /// When the file there does not say what is to be changed.
+    pub fn alone(bridge: SocketAddr, carrier: SocketAddr) -> Self {
+        const FILE: &str = "asterisk-alone/extensions_tfps.conf";
+        let limits = "exten => *73,1,Gosub(tfps-limits,s,1(${CHANNEL(endpoint)}))";
+        assert!(deployed(FILE).contains(limits), "the head says it");
+        let dialplan = changed(
+            &dialplan(FILE),
+            "[phones]\n",
+            &format!("[phones]\n{limits}\n"),
+        );
+        let snippet = changed(
+            &with_domain(FILE),
+            "TFPS_BRIDGE=127.0.0.1",
+            &format!("TFPS_BRIDGE={bridge}"),
+        );
+        Self {
+            carrier,
+            dialplan,
+            files: vec![("extensions_tfps.conf", snippet)],
+        }
+    }
+
+    /// As deploy/asterisk/media-server/ tells: it is the media server of a front, at an address.
+    ///
+    /// # Panics
+    /// When the files there do not say what is to be changed.
+    pub fn media_server(bridge: SocketAddr, carrier: SocketAddr, address: SocketAddr) -> Self {
+        let extensions = changed(
+            &deployed("asterisk/media-server/extensions_tfps_ivr.conf"),
+            "TFPS_BRIDGE=127.0.0.1",
+            &format!("TFPS_BRIDGE={bridge}"),
+        );
+        let pjsip = changed(
+            &deployed("asterisk/media-server/pjsip_tfps_ivr.conf"),
+            "127.0.0.1:60101",
+            &address.to_string(),
+        );
+        Self {
+            carrier,
+            dialplan: "#include extensions_tfps_ivr.conf\n".to_owned(),
+            files: vec![
+                ("extensions_tfps_ivr.conf", extensions),
+                ("pjsip_tfps_ivr.conf", pjsip),
+            ],
+        }
+    }
+
+    /// With one more change in a file.
+    ///
+    /// # Panics
+    /// When there is nothing to be changed.
+    #[must_use]
+    pub fn with(mut self, file: &str, from: &str, to: &str) -> Self {
+        let text = self.files.iter_mut().find(|(name, _)| *name == file);
+        let (_, text) = text.expect("one of its files");
+        *text = changed(text, from, to);
+        self
+    }
+}
+
+fn with_domain(file: &str) -> String {
+    changed(
+        &deployed(file),
+        "TFPS_DOMAIN=pbx.example.com",
+        &format!("TFPS_DOMAIN={DOMAIN}"),
+    )
+}
+
+fn changed(text: &str, from: &str, to: &str) -> String {
+    assert!(text.contains(from), "{from} is there to be changed");
+    text.replace(from, to)
 }
 
 /// A running Asterisk. It is ended when dropped; what it wrote to its log is shown when the test fails.
@@ -122,6 +229,15 @@ impl Asterisk {
         fs::read_to_string(self.folder.path().join("full")).unwrap_or_default()
     }
 
+    /// Phones speak another language from now on.
+    ///
+    /// # Panics
+    /// When Asterisk does not take it.
+    pub fn speak(&self, language: &str) {
+        let command = format!("dialplan set global SPOKEN {language}");
+        assert!(self.says(&command, language), "Asterisk takes {command}");
+    }
+
     fn says(&self, command: &str, expected: &str) -> bool {
         let output = program(self.folder.path()).args(["-rx", command]).output();
         output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(expected))
@@ -145,12 +261,12 @@ impl Drop for Asterisk {
     }
 }
 
-/// The dialplan of a user who did what the head of deploy/asterisk/extensions_tfps.conf says.
+/// The dialplan of a user who did what the head of a file under deploy/ says.
 ///
 /// # Panics
 /// When the head does not say it.
-pub fn dialplan() -> String {
-    let snippet = deployed("asterisk/extensions_tfps.conf");
+fn dialplan(file: &str) -> String {
+    let snippet = deployed(file);
     let told: Vec<_> = snippet
         .lines()
         .skip_while(|line| *line != "; write instead")
@@ -159,7 +275,7 @@ pub fn dialplan() -> String {
         .collect();
     assert!(told.len() > 1, "the head says what to write: {told:?}");
     format!(
-        "[globals]\nOTHERS=1\n\n[phones]\nexten => _[+0-9].,1,NoOp()\n {}\n\n#include extensions_tfps.conf\n",
+        "[globals]\nOTHERS=1\nSPOKEN=en\n\n[phones]\nexten => _[+0-9].,1,Set(CHANNEL(language)=${{SPOKEN}})\n {}\n\n#include extensions_tfps.conf\n",
         told.join("\n ")
     )
 }
@@ -184,11 +300,13 @@ fn configure(folder: &Path, setup: &Setup, sip: SocketAddr) {
         root().join("usr/lib/asterisk/modules"),
         root().join("usr/share/asterisk"),
     );
+    sounds(folder, &data);
+    directories.push_str(&format!("astdatadir => {here}\n"));
     // An installed one knows where its own are.
     if modules.exists() {
         let (modules, data) = (modules.display(), data.display());
         directories.push_str(&format!(
-            "astmoddir => {modules}\nastvarlibdir => {data}\nastdatadir => {data}\nastagidir => {data}/agi-bin\n"
+            "astmoddir => {modules}\nastvarlibdir => {data}\nastagidir => {data}/agi-bin\n"
         ));
     }
     write("asterisk.conf", &format!("[directories]\n{directories}"));
@@ -205,28 +323,74 @@ fn configure(folder: &Path, setup: &Setup, sip: SocketAddr) {
         "[logfiles]\nfull => error,warning,notice,verbose\n",
     );
 
-    let changed = |text: String, from: &str, to: &str| {
-        assert!(text.contains(from), "{from} is there to be changed");
-        text.replace(from, to)
-    };
-    let mut extensions = changed(
-        deployed("asterisk/extensions_tfps.conf"),
-        "TFPS_DOMAIN=pbx.example.com",
-        &format!("TFPS_DOMAIN={DOMAIN}"),
-    );
-    if let Some(seconds) = setup.patience {
-        let patience = format!("TFPS_PATIENCE={seconds}");
-        extensions = changed(extensions, "TFPS_PATIENCE=10", &patience);
+    for (name, text) in &setup.files {
+        write(name, text);
     }
-    write("extensions_tfps.conf", &extensions);
-    let pjsip = changed(
-        deployed("asterisk/pjsip_tfps.conf"),
-        "sip:127.0.0.1:5060",
-        &format!("sip:{}", setup.front),
-    );
-    write("pjsip_tfps.conf", &pjsip);
     write("extensions.conf", &setup.dialplan);
-    write("pjsip.conf", &phones_and_carrier(sip, setup.carrier));
+    let includes: String = setup
+        .files
+        .iter()
+        .filter(|(name, _)| name.starts_with("pjsip"))
+        .map(|(name, _)| format!("#include {name}\n"))
+        .collect();
+    let pjsip = phones_and_carrier(sip, setup.carrier) + &includes;
+    write("pjsip.conf", &pjsip);
+}
+
+/// Asterisk's own English, and our prompts as they are installed.
+fn sounds(folder: &Path, data: &Path) {
+    let installed = Path::new("/usr/share/asterisk");
+    let data = if data.exists() { data } else { installed };
+    let link = |from: &Path, to: &Path| std::os::unix::fs::symlink(from, to).expect("a link");
+    // What else it reads there, such as the documentation that it does not start without.
+    for entry in fs::read_dir(data).expect("Asterisk's data are there") {
+        let entry = entry.expect("a folder can be read");
+        if entry.file_name() != "sounds" {
+            link(&entry.path(), &folder.join(entry.file_name()));
+        }
+    }
+    let english = folder.join("sounds/en");
+    fs::create_dir_all(&english).expect("a folder");
+    for sound in fs::read_dir(data.join("sounds/en")).expect("Asterisk's English is there") {
+        let sound = sound.expect("a folder can be read");
+        link(&sound.path(), &english.join(sound.file_name()));
+    }
+    for language in fs::read_dir(prompts()).expect("the prompts are made") {
+        let language = language.expect("a folder can be read");
+        if !language.path().is_dir() {
+            continue;
+        }
+        let own = folder.join("sounds").join(language.file_name());
+        fs::create_dir_all(&own).expect("a folder");
+        link(&language.path().join("tfps"), &own.join("tfps"));
+        if !own.join("digits").exists() {
+            link(&language.path().join("digits"), &own.join("digits"));
+        }
+    }
+}
+
+/// Where the prompts are, made once a test process.
+fn prompts() -> &'static Path {
+    static PROMPTS: OnceLock<PathBuf> = OnceLock::new();
+    PROMPTS.get_or_init(|| {
+        let folder = binaries::target().join("prompts");
+        for script in ["fetch-speech.sh", "make-prompts.sh"] {
+            let script = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("../scripts")
+                .join(script);
+            let output = Command::new(script)
+                .env("CARGO_TARGET_DIR", binaries::target())
+                .stdin(Stdio::null())
+                .output()
+                .expect("a script runs");
+            assert!(
+                output.status.success(),
+                "the prompts are made: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+        folder
+    })
 }
 
 fn phones_and_carrier(sip: SocketAddr, carrier: SocketAddr) -> String {
@@ -236,7 +400,7 @@ fn phones_and_carrier(sip: SocketAddr, carrier: SocketAddr) -> String {
     format!(
         "[udp]\ntype = transport\nprotocol = udp\nbind = {sip}\n{}{}\
          [carrier]\ntype = endpoint\naors = carrier\nidentify_by = ip\ndisallow = all\nallow = alaw\ndirect_media = no\n\
-         [carrier]\ntype = aor\ncontact = sip:{carrier}\n#include pjsip_tfps.conf\n",
+         [carrier]\ntype = aor\ncontact = sip:{carrier}\n",
         phone("alice"),
         phone("bob"),
     )

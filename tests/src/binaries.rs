@@ -22,6 +22,11 @@ pub fn opensips_bridge() -> PathBuf {
     folder().join("opensips-bridge")
 }
 
+/// asterisk-bridge.
+pub fn asterisk_bridge() -> PathBuf {
+    folder().join("asterisk-bridge")
+}
+
 /// The folder that all of cargo's output is in.
 ///
 /// # Panics
@@ -33,16 +38,17 @@ pub fn target() -> PathBuf {
         .to_owned()
 }
 
-/// Where the programs are: beside the tests' own folder. Under cargo they are built first, once a test process, with
-/// the profile that the tests have.
+/// Where the programs are: beside a test's own folder, or beside a program that uses what is here. Under cargo they are built
+/// first, once a process, with the profile that it has.
 fn folder() -> &'static Path {
     static FOLDER: OnceLock<Option<PathBuf>> = OnceLock::new();
     let folder = FOLDER.get_or_init(|| {
-        let test = env::current_exe().expect("the system tells which program runs");
-        let folder = test
+        let own = env::current_exe().expect("the system tells which program runs");
+        let beside = own.parent().expect("a program lies in a folder");
+        let folder = beside
             .parent()
-            .and_then(Path::parent)
-            .expect("a test lies in target/PROFILE/deps")
+            .filter(|_| beside.ends_with("deps"))
+            .unwrap_or(beside)
             .to_owned();
         let built = env::var_os("CARGO").is_none_or(|cargo| build(Path::new(&cargo), &folder));
         built.then_some(folder)
@@ -68,6 +74,8 @@ fn build(cargo: &Path, folder: &Path) -> bool {
             "tfpsctl",
             "-p",
             "tfps-opensips-bridge",
+            "-p",
+            "tfps-asterisk-bridge",
             "--bins",
         ])
         .args(["--profile", profile])

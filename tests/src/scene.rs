@@ -25,11 +25,11 @@ abuse_confidence = 90
 network = "203.0.113.8/32"
 apiban = true
 
-[[geo]]
+[[geo.known]]
 network = "198.51.100.0/24"
 country = "FR"
 
-[[geo]]
+[[geo.known]]
 network = "192.0.2.0/24"
 country = "US"
 "#;

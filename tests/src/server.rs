@@ -26,6 +26,7 @@ pub struct Command {
     tls: Tls,
     listen: Option<String>,
     data_dir: Option<PathBuf>,
+    variables: Vec<(&'static str, &'static str)>,
 }
 
 /// A server that did not start: what it said, and how it ended.
@@ -54,6 +55,12 @@ impl Command {
     /// With this configuration file. Addresses and the data directory are not for it to say.
     pub fn config(mut self, toml: impl Into<String>) -> Self {
         self.config = toml.into();
+        self
+    }
+
+    /// With a variable of the environment.
+    pub fn variable(mut self, name: &'static str, value: &'static str) -> Self {
+        self.variables.push((name, value));
         self
     }
 
@@ -106,7 +113,8 @@ impl Command {
                 .map_or_else(free_address, |at| at.parse().expect("an address"));
             let http = self.http.then(free_address);
             let data_dir = self.data_dir.clone().unwrap_or(folder.path().join("data"));
-            let (mut child, said) = spawn(folder.path(), &data_dir, address, http);
+            let (mut child, said) =
+                spawn(folder.path(), &data_dir, (address, http), &self.variables);
             match ready(&mut child, address, &self, &data_dir).await {
                 Ok(client) => {
                     return Ok(Server {
@@ -306,7 +314,12 @@ impl Server {
         loop {
             self.address = free_address();
             self.http = self.command.http.then(free_address);
-            let (mut child, said) = spawn(self.folder.path(), &data_dir, self.address, self.http);
+            let (mut child, said) = spawn(
+                self.folder.path(),
+                &data_dir,
+                (self.address, self.http),
+                &self.command.variables,
+            );
             let started = ready(&mut child, self.address, &self.command, &data_dir).await;
             self.child = child;
             self.said.go_on_with(&said);
@@ -334,7 +347,12 @@ impl Server {
     pub async fn restart_at(&mut self, address: SocketAddr) {
         let data_dir = self.data_dir();
         self.address = address;
-        let (child, said) = spawn(self.folder.path(), &data_dir, address, None);
+        let (child, said) = spawn(
+            self.folder.path(),
+            &data_dir,
+            (address, None),
+            &self.command.variables,
+        );
         self.child = child;
         self.said.go_on_with(&said);
         self.said = said;
@@ -345,6 +363,25 @@ impl Server {
                 self.said.all()
             )),
         }
+    }
+
+    /// Another server that began with a copy of its data, since one installation has one set of accounts and tokens. The copy
+    /// lives as long as this server.
+    ///
+    /// # Panics
+    /// When it does not stop, or either does not start.
+    pub async fn twin(&mut self) -> Self {
+        let address = self.address;
+        self.terminate();
+        self.ended().await;
+        let copy = self.folder.path().join("twin");
+        let copied = std::process::Command::new("cp")
+            .arg("-r")
+            .args([self.data_dir(), copy.clone()])
+            .status();
+        assert!(copied.is_ok_and(|status| status.success()), "no copy");
+        self.restart_at(address).await;
+        Command::default().data_dir(copy).start().await
     }
 
     fn signal(&self, name: &str) {
@@ -388,8 +425,8 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(
 fn spawn(
     folder: &Path,
     data_dir: &Path,
-    address: SocketAddr,
-    http: Option<SocketAddr>,
+    (address, http): (SocketAddr, Option<SocketAddr>),
+    variables: &[(&str, &str)],
 ) -> (Child, Said) {
     let http = http.map(|address| address.to_string()).unwrap_or_default();
     let mut child = std::process::Command::new(binaries::server())
@@ -399,6 +436,9 @@ fn spawn(
         .arg(data_dir)
         .args(["--listen", &address.to_string()])
         .env("TFPS_HTTP_LISTEN", http)
+        .env_remove("HTTPS_PROXY")
+        .env_remove("https_proxy")
+        .envs(variables.iter().copied())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

@@ -7,7 +7,7 @@ use tfps_client::{
 
 use crate::{
     Server,
-    scene::{call, key},
+    scene::{HOME_NUMBER, call, key},
 };
 
 impl Server {
@@ -82,6 +82,63 @@ impl Server {
             .expect("the digits are taken");
         assert!(completed.passed, "{completed:?}");
         completed
+    }
+
+    /// Passes the onboarding of an account of [`crate::scene::DOMAIN`]; the verification's id, and what it changed.
+    ///
+    /// # Panics
+    /// When it is not onboarded.
+    pub async fn onboard(&self, username: &str) -> (String, v1::CompleteVerificationResponse) {
+        let (_, challenge) = self.challenged(username, HOME_NUMBER).await;
+        assert_eq!(challenge.purpose(), v1::Purpose::Onboarding);
+        let opened = self
+            .start_verification(username, &challenge)
+            .await
+            .expect("a verification opens");
+        let completed = self
+            .complete(&opened.verification_id, &opened.captcha_digits)
+            .await
+            .expect("the digits are taken");
+        assert!(completed.passed, "{completed:?}");
+        (opened.verification_id, completed)
+    }
+
+    /// Opens a verification by which a caller of [`crate::scene::DOMAIN`] can change his limits.
+    ///
+    /// # Errors
+    /// The server's refusal.
+    pub async fn start_changing_limits(
+        &self,
+        username: &str,
+    ) -> Result<v1::StartVerificationResponse, Error> {
+        let no_challenge = v1::Challenge {
+            purpose: v1::Purpose::Limits.into(),
+            ..v1::Challenge::default()
+        };
+        self.start_verification(username, &no_challenge).await
+    }
+
+    /// Learns the limits that a caller gave; what changed.
+    ///
+    /// # Errors
+    /// The server's refusal.
+    pub async fn learn_limits(
+        &self,
+        username: &str,
+        verification_id: &str,
+        concurrent_calls: u32,
+        daily_quota: u32,
+    ) -> Result<Vec<String>, Error> {
+        let limits = v1::CallerLimits {
+            account: Some(key(username)),
+            verification_id: verification_id.to_owned(),
+            concurrent_calls,
+            daily_quota,
+        };
+        let request = v1::LearnRequest {
+            lesson: Some(v1::learn_request::Lesson::Limits(limits)),
+        };
+        Ok(self.admin().learn(request).await?.changes)
     }
 
     /// Types wrong digits for the challenge that a call got.

@@ -5,7 +5,8 @@
 use tfps_client::v1::{self, ResponseMode};
 use tfps_tests::{
     Bridge, Server,
-    asterisk::{Asterisk, Setup, deployed, dialplan},
+    asterisk::{Asterisk, Setup},
+    freepbx::Freepbx,
     scene::{CUBA, DOMAIN, HOME_NUMBER, SOMALIA},
     sip::{Call, Front},
     sipp::{Ends, FarEnd, PHONE, Phone},
@@ -25,7 +26,11 @@ struct House {
 }
 
 impl House {
-    async fn open(mode: ResponseMode, dialplan: String) -> Self {
+    async fn open(mode: ResponseMode) -> Self {
+        Self::open_with(mode, |_| {}).await
+    }
+
+    async fn open_with(mode: ResponseMode, change: impl FnOnce(&mut Setup)) -> Self {
         let server = Server::open().await;
         server
             .policy(|policy| policy.response_mode = mode.into())
@@ -34,13 +39,9 @@ impl House {
         let bridge = Bridge::ready(&[&server], "").await;
         let front = Front::start(&bridge, "").await;
         let carrier = FarEnd::start(Ends::Caller);
-        let asterisk = Asterisk::start(&Setup {
-            front: front.address(),
-            carrier: carrier.address(),
-            dialplan,
-            patience: None,
-        })
-        .await;
+        let mut setup = Setup::asking(front.address(), carrier.address());
+        change(&mut setup);
+        let asterisk = Asterisk::start(&setup).await;
         let phone = Phone::of(asterisk.address());
         Self {
             server,
@@ -82,7 +83,7 @@ fn by_alice(dialed: &str) -> Call {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_approved_call_reaches_the_carrier_and_a_denied_one_does_not_in_both_modes() {
     for mode in [BY_STATUS, BY_CONTACT] {
-        let house = House::open(mode, dialplan()).await;
+        let house = House::open(mode).await;
         let approved = by_alice(&format!("+{HOME_NUMBER}"));
         house.phone.talked(&approved, Ends::Caller, 0).await;
         house.phone.refused(&by_alice(CUBA), 403).await;
@@ -99,7 +100,7 @@ async fn an_approved_call_reaches_the_carrier_and_a_denied_one_does_not_in_both_
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_front_is_told_who_pays_from_where_with_what_and_how_many_calls_he_has() {
-    let house = House::open(BY_STATUS, dialplan()).await;
+    let house = House::open(BY_STATUS).await;
     let first = by_alice(HOME_NUMBER);
     let another = async {
         house.carrier.called(1).await;
@@ -134,7 +135,7 @@ async fn the_front_is_told_who_pays_from_where_with_what_and_how_many_calls_he_h
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_caller_writes_changes_nothing_but_itself() {
-    let house = House::open(BY_STATUS, dialplan()).await;
+    let house = House::open(BY_STATUS).await;
     // Fields of the header, of the front's question, of an expression and of the dialplan.
     let agent = r#"X;9"|1)],${TFPS_DOMAIN}$[1+1]\;&p_tfps=bob;other.example;203.0.113.9;Y;77 %41'"#;
     let call = Call {
@@ -185,7 +186,7 @@ async fn what_a_caller_writes_changes_nothing_but_itself() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_challenged_call_talks_to_the_media_server_and_never_reaches_the_carrier() {
     for (mode, ends) in [(BY_STATUS, Ends::Called), (BY_CONTACT, Ends::Caller)] {
-        let house = House::open(mode, dialplan()).await;
+        let house = House::open(mode).await;
         let call = by_alice(SOMALIA);
         {
             let media_server = FarEnd::at(house.front.media_server_address(), ends);
@@ -206,14 +207,14 @@ async fn a_challenged_call_talks_to_the_media_server_and_never_reaches_the_carri
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_front_the_call_goes_on_and_nobody_calls_in_its_name() {
     let carrier = FarEnd::start(Ends::Caller);
-    let asterisk = Asterisk::start(&Setup {
-        // The port of discard, which nobody serves.
-        front: "127.0.0.1:9".parse().unwrap(),
-        carrier: carrier.address(),
-        dialplan: dialplan(),
-        patience: Some(1),
-    })
-    .await;
+    // The port of discard, which nobody serves.
+    let front = "127.0.0.1:9".parse().unwrap();
+    let setup = Setup::asking(front, carrier.address()).with(
+        "extensions_tfps.conf",
+        "TFPS_PATIENCE=10",
+        "TFPS_PATIENCE=1",
+    );
+    let asterisk = Asterisk::start(&setup).await;
     let phone = Phone::of(asterisk.address());
     phone.talked(&by_alice(CUBA), Ends::Caller, 0).await;
     assert_eq!(carrier.calls().len(), 1);
@@ -222,57 +223,16 @@ async fn without_a_front_the_call_goes_on_and_nobody_calls_in_its_name() {
     assert_eq!(carrier.calls().len(), 1);
 }
 
-/// As much of FreePBX' dialplan as leads to the hook and goes on behind it, for a route with two trunks; `call` is how it calls
-/// what it names a macro. FreePBX reads a user's own extensions_custom.conf before its own, which has an empty hook.
-fn freepbx(call: fn(&str, &str) -> String, back: &str) -> String {
-    format!(
-        r#"{custom}
-[phones]
-exten => _[+0-9].,1,Set(__FORWARD_CONTEXT=phones)
- same => n,Set(AMPUSER=${{IF($["${{CALLERID(num)}}" = "alice"]?alice)}})
- same => n,{first_trunk}
- same => n,{second_trunk}
- same => n,Hangup(34)
-
-[macro-dialout-trunk]
-exten => s,1,Set(DIAL_TRUNK=${{ARG1}})
- same => n,Set(DIAL_NUMBER=${{ARG2}})
- same => n,Set(OUTNUM=9${{DIAL_NUMBER}})
- same => n,{hook}
- same => n,GotoIf($["${{PREDIAL_HOOK_RET}}" = "BYPASS"]?bypass,1)
- same => n,GotoIf($["${{DIAL_TRUNK}}" = "1"]?busy)
- same => n,Dial(PJSIP/${{OUTNUM}}@carrier)
- same => n(busy),NoOp(the first trunk takes no call)
-{back}exten => bypass,1,NoOp()
-{back}
-[macro-dialout-trunk-predial-hook]
-exten => s,1,{exit}()
-"#,
-        custom = deployed("freepbx/extensions_custom.conf"),
-        first_trunk = call("dialout-trunk", "1,${EXTEN}"),
-        second_trunk = call("dialout-trunk", "2,${EXTEN}"),
-        hook = call("dialout-trunk-predial-hook", ""),
-        exit = if back.is_empty() {
-            "MacroExit"
-        } else {
-            "Return"
-        },
-    )
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn freepbx_asks_once_in_its_hook_by_macro_and_by_gosub() {
-    let by_macro: fn(&str, &str) -> String = |name, arguments| format!("Macro({name},{arguments})");
-    let by_gosub: fn(&str, &str) -> String =
-        |name, arguments| format!("Gosub(macro-{name},s,1({arguments}))");
     let ways = [
-        (by_macro, "", BY_STATUS),
-        (by_gosub, " same => n,Return()\n", BY_CONTACT),
+        (Freepbx::ByMacro, BY_STATUS),
+        (Freepbx::ByGosub, BY_CONTACT),
     ];
-    for (call, back, mode) in ways {
-        let house = House::open(mode, freepbx(call, back)).await;
+    for (freepbx, mode) in ways {
+        let house = House::open_with(mode, |setup| setup.dialplan = freepbx.dialplan()).await;
         // Asterisk 21 and newer have none.
-        if back.is_empty() && !house.asterisk.log().contains("application 'Macro'") {
+        if freepbx == Freepbx::ByMacro && !house.asterisk.log().contains("application 'Macro'") {
             continue;
         }
         house.phone.refused(&by_alice(CUBA), 403).await;

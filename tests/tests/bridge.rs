@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use tfps_client::v1;
 use tfps_tests::{
-    Bridge, Command, Server,
+    Bridge, Server,
     bridge::answer,
     eventually,
     scene::{CUBA, HOME_NUMBER, LONDON, SOMALIA},
@@ -422,19 +422,7 @@ async fn a_restarted_server_loses_no_call() {
 async fn several_servers_share_the_load_and_stand_in_for_each_other() {
     let mut one = Server::open().await;
     one.account("alice").await;
-    // The other is a copy: one installation has one set of accounts and tokens.
-    one.terminate();
-    one.ended().await;
-    let folder = tempfile::tempdir().unwrap();
-    let copy = folder.path().join("data");
-    let copied = std::process::Command::new("cp")
-        .arg("-r")
-        .args([one.data_dir(), copy.clone()])
-        .status();
-    assert!(copied.unwrap().success());
-    let address = one.address();
-    one.restart_at(address).await;
-    let mut other = Command::default().data_dir(copy).start().await;
+    let mut other = one.twin().await;
     let bridge = Bridge::ready(&[&one, &other], "").await;
     for number in 0..40 {
         let answer = bridge

@@ -5,7 +5,7 @@ use tfps_client::v1::{self, CheckRequest, EntryAction, EntryKind, Verdict};
 use tfps_tests::{
     Server,
     claims::denied,
-    scene::{CUBA, DOMAIN, HOME_NUMBER, KNOWN_NETWORKS, LONDON, call, from, key},
+    scene::{CUBA, DOMAIN, HOME_NUMBER, KNOWN_NETWORKS, LONDON, call, from, key, limits},
 };
 
 #[tokio::test]
@@ -29,6 +29,63 @@ async fn a00_tells_all_about_the_call() {
     assert_eq!((sip.status, sip.contact_user.as_str()), (503, ""));
     let second = server.check(call("alice", HOME_NUMBER)).await;
     assert_eq!(second.usage.unwrap().calls_today, 2);
+}
+
+#[tokio::test]
+async fn a_call_for_help_passes_whoever_calls() {
+    let server = Server::open().await;
+    server
+        .account_with("alice", |account| account.limits = Some(limits(1, 1)))
+        .await;
+    server
+        .policy(|policy| {
+            policy.dial_plan.get_or_insert_default().emergency_numbers = vec!["9911".to_owned()];
+            policy.repeats.get_or_insert_default().max_repeats = 1;
+        })
+        .await;
+    assert_eq!(server.code(call("alice", HOME_NUMBER)).await, "A00");
+    let block = v1::BlockAccountRequest {
+        account: Some(key("alice")),
+        reason: "unpaid".to_owned(),
+    };
+    server.admin().block_account(block).await.unwrap();
+    server
+        .list(EntryKind::Ip, "203.0.113.9", EntryAction::Block)
+        .await;
+    for number in ["911", "112", "9911"] {
+        for username in ["alice", "stranger"] {
+            for _ in 0..3 {
+                let passed = server
+                    .check(from("203.0.113.9", call(username, number)))
+                    .await;
+                assert_eq!(
+                    (&*passed.code, &*passed.reason),
+                    ("A00", "an emergency number")
+                );
+                assert_eq!((&*passed.e164, &*passed.destination_country), ("", ""));
+            }
+        }
+    }
+    // It takes neither a slot nor a place in the quota, and opens nothing else.
+    assert_eq!(server.usage("alice").await.calls_today, 1);
+    denied(&server.check(call("alice", "9112")).await, "R16");
+    let explained = v1::ExplainCheckRequest {
+        check: Some(call("alice", "911")),
+    };
+    let explained = server.admin().explain_check(explained).await.unwrap();
+    assert!(
+        explained
+            .findings
+            .iter()
+            .all(|finding| finding.detail == "an emergency number is dialed")
+    );
+    assert_eq!(explained.decision.unwrap().code, "A00");
+    let recorded = server.decisions(v1::DecisionFilter::default()).await;
+    assert!(
+        recorded
+            .iter()
+            .any(|made| made.dialed_number == "911" && made.code == "A00")
+    );
 }
 
 #[tokio::test]

@@ -222,7 +222,7 @@ async fn what_is_wrong_at_the_start_is_told() {
         ("[policy]\ntime_zone = \"Mars\"", "Mars"),
         ("[calls]\nreserved_seconds = -1", "reserved_seconds"),
         (
-            "[[geo]]\nnetwork = \"1.2.3.4/99\"\ncountry = \"FR\"",
+            "[[geo.known]]\nnetwork = \"1.2.3.4/99\"\ncountry = \"FR\"",
             "1.2.3.4/99",
         ),
         (
@@ -240,6 +240,26 @@ async fn what_is_wrong_at_the_start_is_told() {
         assert!(refused.said.contains(word), "{config}: {refused:?}");
         assert!(!refused.said.contains("panicked"));
     }
+}
+
+#[tokio::test]
+async fn a_system_without_authorities_is_no_hindrance_where_nothing_is_fetched() {
+    let without = |config: &str| {
+        Command::default()
+            .config(config)
+            .variable("SSL_CERT_FILE", "/nowhere")
+            .variable("SSL_CERT_DIR", "/nowhere")
+    };
+    let list = "[[list]]\nname = \"a\"\nkind = \"ip\"\n";
+    without("").start().await;
+    without(&format!("{list}file = \"/dev/null\""))
+        .start()
+        .await;
+    let refused = without(&format!("{list}url = \"https://lists.example/a\""))
+        .try_start()
+        .await
+        .unwrap_err();
+    assert!(refused.said.contains("ca-certificates"), "{}", refused.said);
 }
 
 #[tokio::test]

@@ -1,11 +1,15 @@
-//! Whose challenge it is, and by which PIN it is passed.
+//! Whose challenge it is, by which PIN it is passed, and what a caller can ask for himself.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by it")]
 
-use tfps_client::v1::{self, CheckRequest, Purpose};
+use tfps_client::{
+    Code,
+    v1::{self, CheckRequest, Purpose},
+};
 use tfps_tests::{
     Server,
-    claims::{not_found, not_now},
-    scene::{LONDON, SOMALIA, call},
+    claims::{names, not_found, not_now},
+    scene::{DOMAIN, ELSEWHERE, LONDON, SOMALIA, call, key, limits},
+    verification::wrong,
 };
 
 #[tokio::test]
@@ -43,6 +47,7 @@ async fn nothing_is_verified_without_a_challenge_of_that_account_and_purpose() {
         .await
         .unwrap();
     assert_eq!(opened.country, "GB");
+    assert_eq!(opened.account, Some(key("alice")));
     not_found(
         server
             .complete("ffffffffffffffffffffffffffffffff", "1234")
@@ -55,6 +60,67 @@ async fn nothing_is_verified_without_a_challenge_of_that_account_and_purpose() {
     };
     let decision = server.check(dry).await;
     assert_eq!((decision.code.as_str(), decision.challenge), ("V03", None));
+}
+
+#[tokio::test]
+async fn a_challenges_id_names_its_account() {
+    let server = Server::open().await;
+    server.account("alice").await;
+    let (_, challenge) = server.challenged("alice", LONDON).await;
+    let by_id = |id: &str| v1::StartVerificationRequest {
+        challenge_id: id.to_owned(),
+        ..v1::StartVerificationRequest::default()
+    };
+    let opened = server
+        .admin()
+        .start_verification(by_id(&challenge.id))
+        .await
+        .unwrap();
+    assert_eq!(opened.account, Some(key("alice")));
+    assert_eq!(
+        (opened.country.as_str(), opened.purpose),
+        ("GB", challenge.purpose)
+    );
+    // Whose domain it is counts, told or not; also when it waits no longer.
+    let here = server.token(v1::Role::Switch, DOMAIN).await;
+    let here = server.client_of(&here).await;
+    let elsewhere = server.token(v1::Role::Switch, ELSEWHERE).await;
+    let elsewhere = server.client_of(&elsewhere).await;
+    let denied = async || {
+        let refused = elsewhere.start_verification(by_id(&challenge.id)).await;
+        assert_eq!(refused.unwrap_err().code(), Code::PermissionDenied);
+    };
+    denied().await;
+    assert!(here.start_verification(by_id(&challenge.id)).await.is_ok());
+    not_found(
+        server
+            .admin()
+            .start_verification(by_id("0123456789abcdef0123456789abcdef"))
+            .await,
+    );
+    let passed = server
+        .complete(&opened.verification_id, &opened.captcha_digits)
+        .await
+        .unwrap();
+    assert_eq!(passed.account.unwrap().destination_countries, ["GB", "US"]);
+    not_now(
+        here.start_verification(by_id(&challenge.id)).await,
+        "CHALLENGE_OVER",
+    );
+    denied().await;
+    // Without an id both the account and the purpose are needed.
+    let only_purpose = v1::StartVerificationRequest {
+        purpose: challenge.purpose,
+        ..v1::StartVerificationRequest::default()
+    };
+    let refused = server.admin().start_verification(only_purpose).await;
+    names(refused, "account");
+    let only_account = v1::StartVerificationRequest {
+        account: Some(key("alice")),
+        ..v1::StartVerificationRequest::default()
+    };
+    let refused = server.admin().start_verification(only_account).await;
+    names(refused, "challenge_id");
 }
 
 #[tokio::test]
@@ -116,4 +182,139 @@ async fn without_any_pin_a_pin_is_not_asked() {
         server.start_verification("alice", &challenge).await,
         "NO_PIN",
     );
+}
+
+#[tokio::test]
+async fn a_caller_comes_back_to_change_his_limits() {
+    let server = Server::with_verification(|verification| verification.ask_limits = true).await;
+    let before = server
+        .account_with("alice", |account| account.limits = Some(limits(2, 10)))
+        .await;
+    let opened = server.start_changing_limits("alice").await.unwrap();
+    assert_eq!(opened.purpose(), Purpose::Limits);
+    assert_eq!(opened.account, Some(key("alice")));
+    assert_eq!(
+        (opened.country.as_str(), opened.dialed_number.as_str()),
+        ("", "")
+    );
+    let failed = server
+        .complete(&opened.verification_id, &wrong(&opened.captcha_digits))
+        .await
+        .unwrap();
+    assert!(!failed.passed && failed.limits_asked.is_none());
+    assert_eq!(server.usage("alice").await.failed_verifications, 1);
+    // Passing changes nothing by itself, and serves one lesson.
+    let opened = server.start_changing_limits("alice").await.unwrap();
+    let id = opened.verification_id;
+    let passed = server.complete(&id, &opened.captcha_digits).await.unwrap();
+    assert!(passed.passed && passed.change.is_empty());
+    let most = v1::LimitsAsked {
+        max_concurrent_calls: 5,
+        max_daily_quota: 99,
+    };
+    assert_eq!(passed.limits_asked, Some(most));
+    assert_eq!(server.get("alice").await.limits, before.limits);
+    let changes = server.learn_limits("alice", &id, 4, 40).await.unwrap();
+    assert_eq!(changes.len(), 2, "{changes:?}");
+    let after = server.get("alice").await.limits.unwrap();
+    assert_eq!((after.concurrent_calls(), after.daily_quota()), (4, 40));
+    not_now(
+        server.learn_limits("alice", &id, 5, 50).await,
+        "PRECONDITION",
+    );
+    // He may come again.
+    server.start_changing_limits("alice").await.unwrap();
+}
+
+#[tokio::test]
+async fn limits_are_changed_only_where_the_policy_and_the_operator_let_him() {
+    let server = Server::open().await;
+    server.account("alice").await;
+    not_found(server.start_changing_limits("nobody").await);
+    not_now(
+        server.start_changing_limits("alice").await,
+        "LIMITS_NOT_ASKED",
+    );
+    let verification = async |change: fn(&mut v1::Verification)| {
+        server
+            .policy(|policy| change(policy.verification.as_mut().unwrap()))
+            .await
+    };
+    verification(|verification| {
+        verification.ask_limits = true;
+        verification.max_failures = Some(0);
+    })
+    .await;
+    let elsewhere = server.token(v1::Role::Switch, ELSEWHERE).await;
+    let elsewhere = server.client_of(&elsewhere).await;
+    let request = v1::StartVerificationRequest {
+        account: Some(key("alice")),
+        purpose: Purpose::Limits.into(),
+        ..v1::StartVerificationRequest::default()
+    };
+    let refused = elsewhere.start_verification(request).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    let block = v1::BlockAccountRequest {
+        account: Some(key("alice")),
+        reason: "hacked".to_owned(),
+    };
+    server.admin().block_account(block).await.unwrap();
+    not_now(
+        server.start_changing_limits("alice").await,
+        "ACCOUNT_BLOCKED",
+    );
+    let unblock = v1::UnblockAccountRequest {
+        account: Some(key("alice")),
+    };
+    server.admin().unblock_account(unblock).await.unwrap();
+    let opened = server.start_changing_limits("alice").await.unwrap();
+    server
+        .complete(&opened.verification_id, &wrong(&opened.captcha_digits))
+        .await
+        .unwrap();
+    not_now(server.start_changing_limits("alice").await, "LOCKED");
+    server.account("bob").await;
+    verification(|verification| verification.method = v1::VerificationMethod::None.into()).await;
+    not_now(server.start_changing_limits("bob").await, "NO_VERIFICATION");
+    // What he wants to change is no challenge of a call.
+    assert_eq!(server.code(call("bob", LONDON)).await, "R06");
+}
+
+#[tokio::test]
+async fn a_challenge_about_limits_opens_so_often_and_survives_a_crash() {
+    let mut server = Server::with_verification(|verification| {
+        verification.ask_limits = true;
+        verification.max_opens = 3;
+    })
+    .await;
+    server.account("alice").await;
+    server.account("bob").await;
+    let opened = server.start_changing_limits("alice").await.unwrap();
+    let of_bob = server.start_changing_limits("bob").await.unwrap();
+    let passed = server
+        .complete(&of_bob.verification_id, &of_bob.captcha_digits)
+        .await
+        .unwrap();
+    assert!(passed.passed);
+    server.start_changing_limits("alice").await.unwrap();
+    server.kill9();
+    server.restart().await;
+    // It is the same one: a crash brings no new chances.
+    server.start_changing_limits("alice").await.unwrap();
+    not_now(
+        server.start_changing_limits("alice").await,
+        "CHALLENGE_USED_UP",
+    );
+    let passed = server
+        .complete(&opened.verification_id, &opened.captcha_digits)
+        .await
+        .unwrap();
+    assert!(passed.passed, "the captcha of before the crash serves");
+    server.start_changing_limits("alice").await.unwrap();
+    // One that was passed does not come back; a verification that was passed before still serves its lesson.
+    let id = &of_bob.verification_id;
+    server.learn_limits("bob", id, 3, 20).await.unwrap();
+    for _ in 0..3 {
+        server.start_changing_limits("bob").await.unwrap();
+    }
 }

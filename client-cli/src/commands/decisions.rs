@@ -84,21 +84,22 @@ const COLUMNS: [Column<Decision>; 7] = [
         name_of(decision.account.as_ref()).into()
     }),
     Column::text("NUMBER", |decision| number(decision).into()),
-    Column::wide("SOURCE", 90, |decision| {
-        [
-            decision.source_ip.as_str(),
-            decision.source_country.as_str(),
-        ]
-        .join(" ")
-        .trim()
-        .into()
-    }),
+    Column::wide("SOURCE", 90, |decision| source(decision).into()),
     Column::text("DECISION", decided),
     Column::wide("USER AGENT", 150, |decision| {
         decision.user_agent.as_str().into()
     }),
     Column::wide("REASON", 110, |decision| decision.reason.as_str().into()),
 ];
+
+/// The address, its country and its autonomous system, as far as they are known.
+fn source(decision: &Decision) -> String {
+    let mut source = format!("{} {}", decision.source_ip, decision.source_country);
+    if decision.source_asn != 0 {
+        source += &format!(" AS{}", decision.source_asn);
+    }
+    source.trim().to_owned()
+}
 
 /// How wide the columns start when decisions come one by one.
 const WIDTHS: [u16; 5] = [22, 24, 18, 20, 17];

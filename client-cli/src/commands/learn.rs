@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args, Subcommand};
 use tfps_client::v1::{
-    CallEvent, CallProgress, LearnRequest, Outcome, OutcomeKind, learn_request::Lesson,
-    outcome::Subject,
+    CallEvent, CallProgress, CallerLimits, LearnRequest, Outcome, OutcomeKind,
+    learn_request::Lesson, outcome::Subject,
 };
 
 use super::{account::Who, one};
@@ -25,6 +25,8 @@ pub enum LearnCommand {
     CallAnswered(CallArgs),
     /// A call is over, answered or not: its slot is free
     CallEnded(EndArgs),
+    /// How many calls a caller needs who has just passed a verification that asks for it
+    Limits(LimitsArgs),
     /// A decision let fraud through, or a number is fraudulent
     Fraud(OutcomeArgs),
     /// A decision stopped an honest call, or a number is honest
@@ -51,6 +53,22 @@ pub struct EndArgs {
     /// The Q.850 cause, as in 16
     #[arg(long, value_parser = clap::value_parser!(u32).range(0..=127), default_value_t = 0, hide_default_value = true)]
     cause: u32,
+}
+
+/// `learn limits`
+#[derive(Debug, Args)]
+pub struct LimitsArgs {
+    #[command(flatten)]
+    who: Who,
+    /// The id of the verification, as `verify` told it
+    #[arg(long, value_name = "ID")]
+    verification: String,
+    /// Calls at once in business hours
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    concurrent_calls: u32,
+    /// Calls a day in business hours
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    quota: u32,
 }
 
 /// What turned out, and of what.
@@ -88,6 +106,12 @@ pub async fn run(command: LearnCommand, session: &mut Session<'_>) -> Result<Exi
                 ..progress(&call, CallEvent::Ended)
             })
         }
+        LearnCommand::Limits(args) => Lesson::Limits(CallerLimits {
+            account: Some(args.who.key()),
+            verification_id: args.verification,
+            concurrent_calls: args.concurrent_calls,
+            daily_quota: args.quota,
+        }),
         LearnCommand::Fraud(args) => Lesson::Outcome(outcome(args, OutcomeKind::ConfirmedFraud)),
         LearnCommand::FalsePositive(args) => {
             Lesson::Outcome(outcome(args, OutcomeKind::FalsePositive))

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tfps_client::v1::{GetStatusRequest, GetStatusResponse};
+use tfps_client::v1::{GetStatusRequest, GetStatusResponse, SourceState, SourceStatus};
 
 use super::one;
 use crate::{
@@ -108,7 +108,37 @@ fn facts(status: &GetStatusResponse, address: &str, now: Timestamp) -> Facts {
     if status.memory_bytes > 0 {
         facts.add("memory", bytes(status.memory_bytes));
     }
+    for source in &status.sources {
+        facts.add(&format!("source {}", source.name), told(source));
+    }
     facts
+}
+
+/// How a source is, in a line.
+fn told(source: &SourceStatus) -> Cell {
+    let entries = match source.entries {
+        0 => String::new(),
+        entries => format!(", {} known", count(entries)),
+    };
+    let refreshed = source.refresh_time.as_ref().map_or_else(String::new, |at| {
+        format!(", as of {}", time::show(Some(at)))
+    });
+    let again = source.retry_time.as_ref().map_or_else(String::new, |at| {
+        format!(", asked again {}", time::show(Some(at)))
+    });
+    let (state, tone) = match source.state() {
+        SourceState::Off | SourceState::Unspecified => ("off", Tone::Plain),
+        SourceState::Ok => ("ok", Tone::Good),
+        SourceState::Paused => ("paused", Tone::Caution),
+        SourceState::Disabled => ("disabled", Tone::Bad),
+        SourceState::Failing => ("failing", Tone::Bad),
+    };
+    let error = if source.error.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", source.error)
+    };
+    Cell::toned(format!("{state}{entries}{refreshed}{again}{error}"), tone)
 }
 
 fn bytes(number: u64) -> String {

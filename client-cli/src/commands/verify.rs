@@ -9,7 +9,7 @@ use tfps_client::{
     },
 };
 
-use super::{account::Who, one};
+use super::{account::Who, name_of, one};
 use crate::{
     failure::{Doing, Exit, Failure},
     output::{Cell, Facts, Tone},
@@ -21,12 +21,16 @@ use crate::{
 /// `verify`
 #[derive(Debug, Args)]
 #[command(
+    override_usage = "tfpsctl verify [OPTIONS] <USERNAME> <DOMAIN> --purpose <PURPOSE>\n       tfpsctl verify [OPTIONS] --challenge <ID>",
     after_help = "Exit codes: 0 passed, 1 not passed.",
     group = ArgGroup::new("which").args(["challenge", "purpose"]).required(true).multiple(true)
 )]
 pub struct VerifyArgs {
-    #[command(flatten)]
-    who: Who,
+    /// The user part of the account's SIP URI; the challenge's id names the account as well
+    #[arg(required_unless_present = "challenge", requires = "domain")]
+    username: Option<String>,
+    /// The domain of the account's SIP URI
+    domain: Option<String>,
     /// The challenge's id, as `check` told it
     #[arg(long, value_name = "ID")]
     challenge: Option<String>,
@@ -45,17 +49,25 @@ pub struct VerifyArgs {
 /// When no challenge is pending, or the server does not answer.
 pub async fn run(args: VerifyArgs, session: &mut Session<'_>) -> Result<Exit, Failure> {
     let VerifyArgs {
-        who,
+        username,
+        domain,
         challenge,
         purpose,
         digits,
     } = args;
+    let who = username
+        .zip(domain)
+        .map(|(username, domain)| Who { username, domain });
+    let challenge = challenge.unwrap_or_default();
+    let doing = match &who {
+        Some(who) => format!("cannot verify {who}"),
+        None => format!("cannot verify by the challenge {challenge}"),
+    };
     let request = StartVerificationRequest {
-        challenge_id: challenge.unwrap_or_default(),
-        account: Some(who.key()),
+        challenge_id: challenge,
+        account: who.map(|who| who.key()),
         purpose: purpose.map_or(0, Into::into),
     };
-    let doing = format!("cannot verify {who}");
     let started = session
         .client
         .start_verification(request)
@@ -75,7 +87,7 @@ pub async fn run(args: VerifyArgs, session: &mut Session<'_>) -> Result<Exit, Fa
         }
     };
     let request = CompleteVerificationRequest {
-        verification_id: started.verification_id,
+        verification_id: started.verification_id.clone(),
         digits,
     };
     let completed = session
@@ -84,6 +96,12 @@ pub async fn run(args: VerifyArgs, session: &mut Session<'_>) -> Result<Exit, Fa
         .await
         .doing(&doing)?;
     one(&completed, &facts(&completed), session.console)?;
+    if completed.limits_asked.is_some() {
+        session.console.say(&format!(
+            "`tfpsctl learn limits` takes them within ten minutes, with --verification {}",
+            started.verification_id
+        ));
+    }
     Ok(if completed.passed {
         Exit::Done
     } else {
@@ -114,7 +132,8 @@ fn told(started: &StartVerificationResponse) -> String {
         format!(", for the call to {}", started.dialed_number)
     };
     format!(
-        "challenge: {}{call}, until {}",
+        "challenge of {}: {}{call}, until {}",
+        name_of(started.account.as_ref()),
         what.trim_end(),
         time::show(started.expires_at.as_ref())
     )
@@ -138,6 +157,13 @@ fn facts(completed: &CompleteVerificationResponse) -> Facts {
                 &completed.change
             },
         );
+        if let Some(asked) = &completed.limits_asked {
+            let most = format!(
+                "up to {} calls at once, {} a day",
+                asked.max_concurrent_calls, asked.max_daily_quota
+            );
+            facts.add("limits asked", most);
+        }
         return facts;
     }
     facts.add("verification", Cell::toned("not passed", Tone::Bad));

@@ -126,7 +126,7 @@ mod tests {
             "verification.max_failure: no such key; there are verification.method, verification.captcha_digits, \
              verification.captcha_seconds, verification.challenge_seconds, verification.max_failures, \
              verification.lock_seconds, verification.max_opens, verification.grace_minutes, verification.grace_calls, \
-             verification.quota_step, verification.pin"
+             verification.quota_step, verification.pin, verification.ask_limits"
         );
         assert_eq!(
             refusal("response_mode = '503'"),
@@ -256,6 +256,7 @@ mod tests {
                     international_prefixes: countries.2.clone(),
                     national_prefix: "0".to_owned(),
                     bare_numbers: if modes.1 == 1 { BareNumbers::E164 } else { BareNumbers::National }.into(),
+                    emergency_numbers: countries.0.clone(),
                 }),
                 blocked_countries: countries.0,
                 allowed_source_countries: countries.1,

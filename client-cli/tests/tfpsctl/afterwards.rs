@@ -37,11 +37,19 @@ async fn a_challenge_is_gone_through_by_hand() {
         .await
         .run("verify alice example.com --challenge c-1")
         .await
+        .run("verify alice example.com --purpose onboarding --digits 0418")
+        .await
+        .run("verify --challenge c-1 --digits 1111")
+        .await
         .run("verify alice example.com --challenge none")
         .await
         .run("verify alice example.com --challenge over")
         .await
+        .run("verify --challenge over")
+        .await
         .run("verify alice example.com")
+        .await
+        .run("verify --purpose quota")
         .await;
     assert_snapshot!(world.transcript);
 }
@@ -53,6 +61,10 @@ async fn lessons_are_given() {
         .run("learn call-started alice example.com 1@pbx")
         .await
         .run("learn call-ended alice example.com 1@pbx --duration 1m3s --cause 16")
+        .await
+        .run("learn limits alice example.com --verification v1 --concurrent-calls 3 --quota 20")
+        .await
+        .run("learn limits alice example.com --verification v1 --concurrent-calls 0 --quota 20")
         .await
         .run("learn fraud --decision d-3 --note 'customer confirmed'")
         .await

@@ -103,7 +103,8 @@ impl Client {
         InterceptedService::new(self.channel.clone(), self.bearer.clone())
     }
 
-    fn prepare(config: Config) -> Result<(Vec<Endpoint>, Self), ConfigError> {
+    /// Its endpoints, and a client that connects to them with the first call.
+    pub(crate) fn prepare(config: Config) -> Result<(Vec<Endpoint>, Self), ConfigError> {
         let endpoints = config
             .servers
             .iter()

@@ -40,6 +40,9 @@ pub enum Error {
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
+    /// Nowhere to connect to.
+    #[error("no server is given; one looks like http://127.0.0.1:50051 or https://host:port")]
+    NoServer,
     /// An address that is none.
     #[error(
         "`{url}` is not a server address: {why}; it looks like http://127.0.0.1:50051 or https://host:port"

@@ -50,6 +50,7 @@ mod calls;
 mod config;
 mod connection;
 mod error;
+pub mod instances;
 mod retry;
 mod stream;
 mod token;

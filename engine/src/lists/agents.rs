@@ -1,30 +1,19 @@
 //! User-agent patterns, matched all at once.
 
-use regex::{RegexSet, RegexSetBuilder};
+use hashbrown::HashMap;
 
 use super::{
     Change, EntryError, EntryKey, EntryValue, ListEntry,
-    entry::{Hit, PATTERN_MEMORY, Record, UserAgentHit, decisive},
+    entry::{Hit, Record, UserAgentHit, decisive},
+    patterns::{Pattern, PatternSet},
 };
-
-/// The memory that all compiled patterns may take together, in bytes.
-const SET_MEMORY: usize = 64 * PATTERN_MEMORY;
 
 /// The listed patterns. They are regular expressions that take time in proportion to the agent's length, whatever
 /// they are.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Agents {
-    patterns: Vec<(Box<str>, Vec<Record>)>,
-    set: RegexSet,
-}
-
-impl Default for Agents {
-    fn default() -> Self {
-        Self {
-            patterns: Vec::new(),
-            set: RegexSet::empty(),
-        }
-    }
+    patterns: Vec<(Pattern, Vec<Record>)>,
+    set: PatternSet,
 }
 
 impl Agents {
@@ -33,16 +22,17 @@ impl Agents {
     }
 
     pub(super) fn look_up(&self, agent: &str, now: i64) -> Option<UserAgentHit<'_>> {
-        if self.patterns.is_empty() || !self.set.is_match(agent) {
+        if self.patterns.is_empty() {
             return None;
         }
-        let hits = self.set.matches(agent);
-        let mut hits = hits.iter().filter_map(|index| {
-            let (pattern, records) = &self.patterns[index];
+        let pattern = |place: u32| &self.patterns[place as usize].0;
+        let places = self.set.matching(agent, pattern);
+        let mut hits = places.into_iter().filter_map(|place| {
+            let (pattern, records) = &self.patterns[place as usize];
             let record = decisive(records, now)?;
             Some(Hit {
                 record,
-                value: &**pattern,
+                value: pattern.text(),
                 length: 0,
             })
         });
@@ -53,37 +43,48 @@ impl Agents {
         Some(hits.find(Hit::allows).unwrap_or(first))
     }
 
+    pub(super) fn entries(&self) -> impl Iterator<Item = (EntryValue, &Record)> {
+        self.patterns.iter().flat_map(|(pattern, records)| {
+            let value = EntryValue::UserAgent(pattern.text().into());
+            records.iter().map(move |record| (value.clone(), record))
+        })
+    }
+
+    /// The first record of exactly this pattern.
+    pub(super) fn record(&self, pattern: &str) -> Option<&Record> {
+        let listed = self.patterns.iter().find(|(own, _)| own.text() == pattern);
+        listed.and_then(|(_, records)| records.first())
+    }
+
     /// These patterns with some changes.
     pub(super) fn with(&self, changes: Vec<Change>) -> Result<Self, EntryError> {
         let mut patterns = self.patterns.clone();
+        let mut places: HashMap<Box<str>, usize> = patterns
+            .iter()
+            .map(|(pattern, _)| pattern.text().into())
+            .zip(0..)
+            .collect();
         for change in changes {
             let (Change::Put(ListEntry {
                 key: EntryKey { value, source, .. },
                 ..
             })
             | Change::Remove(EntryKey { value, source, .. })) = &change;
-            let EntryValue::UserAgent(pattern) = value else {
+            let EntryValue::UserAgent(text) = value else {
                 continue;
             };
-            let at = patterns
-                .iter()
-                .position(|(other, _)| other == pattern)
-                .unwrap_or_else(|| {
-                    patterns.push((pattern.clone(), Vec::new()));
-                    patterns.len() - 1
-                });
-            let records = &mut patterns[at].1;
+            let place = *places.entry(text.clone()).or_insert_with(|| {
+                patterns.push((Pattern::new(text), Vec::new()));
+                patterns.len() - 1
+            });
+            let records = &mut patterns[place].1;
             records.retain(|record| record.source != *source);
             if let Change::Put(entry) = &change {
                 records.push(Record::new(entry));
             }
         }
         patterns.retain(|(_, records)| !records.is_empty());
-        let set = RegexSetBuilder::new(patterns.iter().map(|(pattern, _)| pattern))
-            .case_insensitive(true)
-            .size_limit(SET_MEMORY)
-            .build()
-            .map_err(|error| EntryError::TooManyPatterns(error.to_string()))?;
+        let set = PatternSet::new(patterns.iter().map(|(pattern, _)| pattern))?;
         Ok(Self { patterns, set })
     }
 }

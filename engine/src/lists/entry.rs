@@ -1,9 +1,10 @@
 //! One line of a list, and what a match says.
 
-use std::{fmt, net::IpAddr, str::FromStr, sync::Arc};
+use std::{collections::HashSet, fmt, net::IpAddr, str::FromStr, sync::Arc};
 
 use ipnet::IpNet;
 use regex::RegexBuilder;
+use serde::{Deserialize, Serialize};
 
 use crate::number::E164;
 
@@ -13,7 +14,8 @@ const MAX_PATTERN: usize = 256;
 pub(super) const PATTERN_MEMORY: usize = 1 << 20;
 
 /// What an entry lists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum EntryKind {
     /// An address or CIDR.
     Ip,
@@ -35,9 +37,11 @@ impl EntryKind {
 }
 
 /// What an entry does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Action {
     /// Denies.
+    #[default]
     Block,
     /// Lets pass.
     Allow,
@@ -133,6 +137,22 @@ pub struct ListEntry {
     pub expires_at: Option<i64>,
 }
 
+/// Texts that many entries have in common, such as the reason of an import: each is kept once.
+#[derive(Debug, Default)]
+pub struct SharedTexts(HashSet<Arc<str>>);
+
+impl SharedTexts {
+    /// A text, shared with all that asked for the same.
+    pub fn of(&mut self, text: &str) -> Arc<str> {
+        if let Some(shared) = self.0.get(text) {
+            return Arc::clone(shared);
+        }
+        let shared: Arc<str> = text.into();
+        self.0.insert(Arc::clone(&shared));
+        shared
+    }
+}
+
 /// What is wrong with an entry.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EntryError {
@@ -179,6 +199,20 @@ impl Record {
             reason: Arc::clone(&entry.reason),
             expires_at: entry.expires_at.unwrap_or(i64::MAX),
             action: entry.action,
+        }
+    }
+
+    /// The entry that it is of.
+    pub(super) fn entry(&self, domain: &str, value: EntryValue) -> ListEntry {
+        ListEntry {
+            key: EntryKey {
+                domain: domain.into(),
+                value,
+                source: Arc::clone(&self.source),
+            },
+            action: self.action,
+            reason: Arc::clone(&self.reason),
+            expires_at: (self.expires_at != i64::MAX).then_some(self.expires_at),
         }
     }
 

@@ -2,17 +2,20 @@
 //!
 //! [`Lists`] never changes: a change makes new ones ([`Lists::with`]) that share what stayed. An entry holds for every
 //! domain or for one. The longest matching entry decides, whichever of the two it is of; at equal length the one that
-//! allows. An entry that has expired is passed over.
+//! allows. An entry that has expired is passed over. What others list comes as a [`Feed`], which is replaced whole.
 
 mod agents;
 mod entry;
+mod feed;
 mod networks;
 mod numbers;
+mod patterns;
 
 pub use entry::{
-    Action, EntryError, EntryKey, EntryKind, EntryValue, ListEntry, NumberHit, SourceHit,
-    UserAgentHit,
+    Action, EntryError, EntryKey, EntryKind, EntryValue, ListEntry, NumberHit, SharedTexts,
+    SourceHit, UserAgentHit,
 };
+pub use feed::{Feed, FeedEntry};
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
@@ -24,6 +27,7 @@ use crate::number::E164;
 pub struct Lists {
     general: DomainLists,
     domains: BTreeMap<Box<str>, DomainLists>,
+    feeds: Vec<Feed>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -45,29 +49,23 @@ pub enum Change {
 impl Lists {
     /// What the lists say of a number.
     pub fn number(&self, domain: &str, number: &E164, now: i64) -> Option<NumberHit<'_>> {
-        let general = self.general.numbers.look_up(number, now);
-        let own = self
-            .of_domain(domain)
-            .and_then(|lists| lists.numbers.look_up(number, now));
-        entry::weightier(general, own)
+        self.of(domain)
+            .map(|lists| lists.numbers.look_up(number, now))
+            .fold(None, entry::weightier)
     }
 
     /// What the lists say of a source address.
     pub fn source(&self, domain: &str, ip: IpAddr, now: i64) -> Option<SourceHit<'_>> {
-        let general = self.general.networks.look_up(ip, now);
-        let own = self
-            .of_domain(domain)
-            .and_then(|lists| lists.networks.look_up(ip, now));
-        entry::weightier(general, own)
+        self.of(domain)
+            .map(|lists| lists.networks.look_up(ip, now))
+            .fold(None, entry::weightier)
     }
 
     /// What the lists say of a user agent: one pattern that allows outweighs all that block.
     pub fn user_agent(&self, domain: &str, agent: &str, now: i64) -> Option<UserAgentHit<'_>> {
-        let general = self.general.agents.look_up(agent, now);
-        let own = self
-            .of_domain(domain)
-            .and_then(|lists| lists.agents.look_up(agent, now));
-        entry::weightier(general, own)
+        self.of(domain)
+            .map(|lists| lists.agents.look_up(agent, now))
+            .fold(None, entry::weightier)
     }
 
     /// How many entries there are.
@@ -76,6 +74,7 @@ impl Lists {
             .values()
             .chain([&self.general])
             .map(DomainLists::len)
+            .chain(self.feeds.iter().map(Feed::len))
             .sum()
     }
 
@@ -95,12 +94,7 @@ impl Lists {
                 Change::Put(entry) => &entry.key,
                 Change::Remove(key) => key,
             };
-            let changes = sorted.entry(key.domain.clone()).or_default();
-            match key.value.kind() {
-                EntryKind::Ip => changes.networks.push(change),
-                EntryKind::Number => changes.numbers.push(change),
-                EntryKind::UserAgent => changes.agents.push(change),
-            }
+            sorted.entry(key.domain.clone()).or_default().add(change);
         }
         let mut lists = self.clone();
         for (domain, changes) in sorted {
@@ -117,11 +111,39 @@ impl Lists {
         Ok(lists)
     }
 
-    fn of_domain(&self, domain: &str) -> Option<&DomainLists> {
-        if self.domains.is_empty() {
-            return None;
-        }
-        self.domains.get(domain)
+    /// These lists with a feed, in place of that of the same name.
+    #[must_use]
+    pub fn with_feed(&self, feed: Feed) -> Self {
+        let mut lists = self.without_feed(feed.name());
+        lists.feeds.push(feed);
+        lists
+    }
+
+    /// These lists without the feed of a name.
+    #[must_use]
+    pub fn without_feed(&self, name: &str) -> Self {
+        let mut lists = self.clone();
+        lists.feeds.retain(|feed| feed.name() != name);
+        lists
+    }
+
+    /// The feeds.
+    pub fn feeds(&self) -> &[Feed] {
+        &self.feeds
+    }
+
+    /// What holds for a domain; of matches that weigh the same the last one is told.
+    fn of(&self, domain: &str) -> impl Iterator<Item = &DomainLists> {
+        let own = if self.domains.is_empty() {
+            None
+        } else {
+            self.domains.get(domain)
+        };
+        self.feeds
+            .iter()
+            .filter_map(move |feed| feed.lists_for(domain))
+            .chain([&self.general])
+            .chain(own)
     }
 }
 
@@ -130,6 +152,17 @@ struct DomainChanges {
     networks: Vec<Change>,
     numbers: Vec<Change>,
     agents: Vec<Change>,
+}
+
+impl DomainChanges {
+    fn add(&mut self, change: Change) {
+        let (Change::Put(ListEntry { key, .. }) | Change::Remove(key)) = &change;
+        match key.value.kind() {
+            EntryKind::Ip => self.networks.push(change),
+            EntryKind::Number => self.numbers.push(change),
+            EntryKind::UserAgent => self.agents.push(change),
+        }
+    }
 }
 
 impl DomainLists {

@@ -64,6 +64,26 @@ impl Networks {
         }
     }
 
+    pub(super) fn entries(&self) -> impl Iterator<Item = (EntryValue, &Record)> {
+        let v4 = self
+            .v4
+            .iter()
+            .map(|(network, records)| (IpNet::V4(network), records));
+        let v6 = self
+            .v6
+            .iter()
+            .map(|(network, records)| (IpNet::V6(network), records));
+        v4.chain(v6).flat_map(|(network, records)| {
+            let records = records.as_slice().iter();
+            records.map(move |record| (EntryValue::Ip(network), record))
+        })
+    }
+
+    /// The first record of exactly this network.
+    pub(super) fn record(&self, network: &IpNet) -> Option<&Record> {
+        self.get(network)?.as_slice().first()
+    }
+
     /// This table with some changes.
     pub(super) fn with(&self, changes: Vec<Change>) -> Self {
         let mut changed = self.clone();

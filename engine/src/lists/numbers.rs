@@ -65,6 +65,21 @@ impl Numbers {
         }
     }
 
+    pub(super) fn entries(&self) -> impl Iterator<Item = (EntryValue, &Record)> {
+        let places = self.keys.iter().enumerate();
+        places.flat_map(|(at, key)| {
+            let value = digits(*key).map(EntryValue::Number);
+            let records = self.records_of(at).iter();
+            records.filter_map(move |record| Some((value.clone()?, record)))
+        })
+    }
+
+    /// The first record of exactly this prefix.
+    pub(super) fn record(&self, prefix: &E164) -> Option<&Record> {
+        let at = self.keys.binary_search(&key(prefix)).ok()?;
+        self.records_of(at).first()
+    }
+
     /// This table with some changes.
     pub(super) fn with(&self, changes: Vec<Change>) -> Self {
         let mut changed: BTreeMap<u64, Vec<Record>> = BTreeMap::new();

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::country::Country;
+use super::{country::Country, emergency};
 
 /// How numbers are dialed at the place where the calls come from; [`normalize`](Self::normalize) reads them.
 ///
@@ -14,6 +14,8 @@ use super::country::Country;
 /// international_prefixes = ["00", "011"]
 /// national_prefix = "0"    # "" for none
 /// bare_numbers = "e164"
+/// # Beside 112, 911 and the country's own.
+/// emergency_numbers = []
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Document", into = "Document")]
@@ -22,6 +24,7 @@ pub struct DialPlan {
     international_prefixes: Vec<String>,
     national_prefix: Option<String>,
     bare: BareNumbers,
+    emergency_numbers: Vec<String>,
 }
 
 /// What a number without any prefix is.
@@ -40,6 +43,8 @@ impl DialPlan {
     pub const MAX_PREFIX_DIGITS: usize = 8;
     /// How many international prefixes can be set.
     pub const MAX_INTERNATIONAL_PREFIXES: usize = 16;
+    /// How many emergency numbers can be set.
+    pub const MAX_EMERGENCY_NUMBERS: usize = 32;
 
     /// What most places understand as an international prefix, as telephones and PBXs are set up so.
     const USUAL_INTERNATIONAL_PREFIXES: [&str; 2] = ["00", "011"];
@@ -59,10 +64,11 @@ impl DialPlan {
                 .collect(),
             national_prefix: home.national_prefix().map(str::to_owned),
             bare: BareNumbers::default(),
+            emergency_numbers: Vec::new(),
         }
     }
 
-    /// A plan with prefixes of its own. `+` is understood without being listed.
+    /// A plan with prefixes of its own, and no emergency numbers beside the usual ones. `+` is understood without being listed.
     ///
     /// # Errors
     ///
@@ -87,6 +93,33 @@ impl DialPlan {
             international_prefixes,
             national_prefix,
             bare,
+            emergency_numbers: Vec::new(),
+        })
+    }
+
+    /// The same plan, with these emergency numbers beside the usual ones.
+    ///
+    /// # Errors
+    ///
+    /// When one has anything but digits, less than two or more than [`MAX_PREFIX_DIGITS`](Self::MAX_PREFIX_DIGITS), or there are
+    /// more than [`MAX_EMERGENCY_NUMBERS`](Self::MAX_EMERGENCY_NUMBERS).
+    pub fn with_emergency_numbers(self, numbers: Vec<String>) -> Result<Self, DialPlanError> {
+        if numbers.len() > Self::MAX_EMERGENCY_NUMBERS {
+            return Err(DialPlanError::TooManyEmergencyNumbers {
+                count: numbers.len(),
+            });
+        }
+        for number in &numbers {
+            let digits = number.bytes().all(|byte| byte.is_ascii_digit());
+            if !digits || !(2..=Self::MAX_PREFIX_DIGITS).contains(&number.len()) {
+                return Err(DialPlanError::InvalidEmergencyNumber {
+                    number: shown(number),
+                });
+            }
+        }
+        Ok(Self {
+            emergency_numbers: numbers,
+            ..self
         })
     }
 
@@ -120,6 +153,20 @@ impl DialPlan {
         self.national_prefix.as_deref()
     }
 
+    /// What is dialed in an emergency beside 112, 911 and the home country's own.
+    #[must_use]
+    pub fn emergency_numbers(&self) -> &[String] {
+        &self.emergency_numbers
+    }
+
+    /// Whether exactly this is dialed in an emergency: nothing that follows it, and no prefix before it.
+    #[must_use]
+    pub fn is_emergency(&self, dialed: &str) -> bool {
+        dialed.len() <= Self::MAX_PREFIX_DIGITS
+            && (emergency::usual(self.home).any(|usual| usual == dialed)
+                || self.emergency_numbers.iter().any(|own| own == dialed))
+    }
+
     /// What a number without any prefix is.
     #[must_use]
     pub const fn bare_numbers(&self) -> BareNumbers {
@@ -139,6 +186,21 @@ pub enum DialPlanError {
         /// How many there are.
         count: usize,
     },
+    /// More emergency numbers than are searched for each call.
+    #[error(
+        "{count} emergency numbers: at most {} are possible",
+        DialPlan::MAX_EMERGENCY_NUMBERS
+    )]
+    TooManyEmergencyNumbers {
+        /// How many there are.
+        count: usize,
+    },
+    /// An emergency number that is none.
+    #[error("emergency number `{}`: expected 2 to {} digits such as 112", .number.escape_debug(), DialPlan::MAX_PREFIX_DIGITS)]
+    InvalidEmergencyNumber {
+        /// What was given, cut off where it is far too long.
+        number: String,
+    },
     /// A prefix that would match everything.
     #[error("an empty prefix: expected digits such as 00")]
     EmptyPrefix,
@@ -157,13 +219,15 @@ fn check_prefix(prefix: &str) -> Result<(), DialPlanError> {
     if prefix.len() > DialPlan::MAX_PREFIX_DIGITS
         || !prefix.bytes().all(|byte| byte.is_ascii_digit())
     {
-        let shown = prefix
-            .chars()
-            .take(2 * DialPlan::MAX_PREFIX_DIGITS)
-            .collect();
-        return Err(DialPlanError::InvalidPrefix { prefix: shown });
+        return Err(DialPlanError::InvalidPrefix {
+            prefix: shown(prefix),
+        });
     }
     Ok(())
+}
+
+fn shown(text: &str) -> String {
+    text.chars().take(2 * DialPlan::MAX_PREFIX_DIGITS).collect()
 }
 
 /// The dial plan as it is written; what is left out is the country's default.
@@ -175,6 +239,8 @@ struct Document {
     national_prefix: Option<String>,
     #[serde(default)]
     bare_numbers: BareNumbers,
+    #[serde(default)]
+    emergency_numbers: Vec<String>,
 }
 
 impl TryFrom<Document> for DialPlan {
@@ -193,7 +259,8 @@ impl TryFrom<Document> for DialPlan {
                 given => given,
             },
             document.bare_numbers,
-        )
+        )?
+        .with_emergency_numbers(document.emergency_numbers)
     }
 }
 
@@ -205,16 +272,55 @@ impl From<DialPlan> for Document {
             // No prefix must not be read back as the default.
             national_prefix: Some(plan.national_prefix.unwrap_or_default()),
             bare_numbers: plan.bare,
+            emergency_numbers: plan.emergency_numbers,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::NotANumber, *};
 
     fn plan(home: &str) -> DialPlan {
         DialPlan::for_country(home.parse().unwrap())
+    }
+
+    #[test]
+    fn an_emergency_is_dialed_exactly() {
+        let with = |numbers: &[&str]| {
+            let numbers = numbers.iter().map(|number| (*number).to_owned());
+            plan("AU").with_emergency_numbers(numbers.collect())
+        };
+        let plan = with(&["9911"]).unwrap();
+        for emergency in ["112", "911", "000", "106", "9911"] {
+            assert!(plan.is_emergency(emergency), "{emergency}");
+            assert_eq!(plan.destination(emergency), Err(NotANumber::Emergency));
+        }
+        for none in [
+            "",
+            "1",
+            "0",
+            "00",
+            "0000",
+            "+112",
+            "112 ",
+            "1121",
+            "91112345678",
+            "999",
+        ] {
+            assert!(!plan.is_emergency(none), "{none}");
+            assert_eq!(plan.destination(none), plan.normalize(none));
+        }
+        for wrong in ["", "1", "11a", "+112", "123456789"] {
+            let error = with(&[wrong]).unwrap_err().to_string();
+            assert!(error.contains("2 to 8 digits such as 112"), "{error}");
+        }
+        assert!(
+            with(&["112"; 33])
+                .unwrap_err()
+                .to_string()
+                .contains("at most 32")
+        );
     }
 
     #[test]

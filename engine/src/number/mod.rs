@@ -5,9 +5,11 @@
 //! policies and accounts allow.
 
 mod country;
+mod country_group;
 mod country_set;
 mod dial_plan;
 mod e164;
+mod emergency;
 mod iso3166;
 #[cfg(test)]
 mod metadata_oracle;
@@ -16,6 +18,7 @@ pub mod plan;
 
 pub use self::{
     country::{Country, UnknownCountry},
+    country_group::{CountryGroup, NeitherCountryNorGroup, group_in},
     country_set::CountrySet,
     dial_plan::{BareNumbers, DialPlan, DialPlanError},
     e164::{E164, E164Error},

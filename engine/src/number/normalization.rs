@@ -58,6 +58,18 @@ impl DialPlan {
         }
     }
 
+    /// The number that is called, in E.164; an emergency number has none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::normalize`], and for an emergency number.
+    pub fn destination(&self, dialed: &str) -> Result<E164, NotANumber> {
+        if self.is_emergency(dialed) {
+            return Err(NotANumber::Emergency);
+        }
+        self.normalize(dialed)
+    }
+
     fn unambiguous_national_prefix(&self) -> Option<&str> {
         self.national_prefix().filter(|prefix| {
             self.bare_numbers() == BareNumbers::National || prefix.starts_with('0')
@@ -175,6 +187,9 @@ fn not_dialable(text: &str, at: usize) -> NotANumber {
 /// Why what was dialed means no number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotANumber {
+    /// An emergency number, which is dialed as it is and is nobody's in E.164.
+    #[error("an emergency number")]
+    Emergency,
     /// There is nothing, or nothing but separators.
     #[error("nothing was dialed")]
     NothingDialed,

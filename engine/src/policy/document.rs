@@ -13,7 +13,8 @@ use crate::{
     schedule::HoursDocument,
 };
 
-/// A policy as it is written. Every key has a default.
+/// A policy as it is written. Every key has a default. Lists of countries name them by their codes or by groups, and have exceptions
+/// ([`CountrySet::named`](crate::number::CountrySet::named)).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PolicyDocument {
@@ -77,6 +78,9 @@ pub struct VerificationDocument {
     pub grace_calls: u32,
     /// By how much a passed verification raises a quota.
     pub quota_step: u32,
+    /// Whether a caller who introduces himself is asked how many calls at once and a day he needs, and may come back
+    /// to change them.
+    pub ask_limits: bool,
     /// The hash of the policy's PIN, in PHC form; accounts without one of their own are asked for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pin_hash: Option<String>,
@@ -327,6 +331,7 @@ impl Default for VerificationDocument {
             grace_minutes: 0,
             grace_calls: 0,
             quota_step: 1,
+            ask_limits: false,
             pin_hash: None,
         }
     }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     account::Limits,
-    number::{Country, CountrySet, DialPlan, UnknownCountry},
+    number::{CountrySet, DialPlan},
     rules::Rule,
     schedule::{self, BusinessHours, HoursError},
 };
@@ -190,12 +190,8 @@ impl Policy {
     }
 }
 
-fn countries(field: &'static str, codes: &[String]) -> Result<CountrySet, PolicyError> {
-    codes
-        .iter()
-        .map(|code| Country::from_code(code))
-        .collect::<Result<CountrySet, UnknownCountry>>()
-        .map_err(|error| PolicyError::new(field, &error))
+fn countries(field: &'static str, named: &[String]) -> Result<CountrySet, PolicyError> {
+    CountrySet::named(named).map_err(|error| PolicyError::new(field, &error))
 }
 
 /// What is wrong with a policy.

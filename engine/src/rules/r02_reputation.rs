@@ -15,28 +15,29 @@ fn evaluate(facts: &Facts<'_>) -> Finding {
     }
     let limit = &facts.policy().document.reputation;
     match facts.source.abuse_confidence {
-        Some(confidence) if u32::from(confidence) >= limit.abuse_confidence => Objection::denial(
-            Rule::Reputation,
-            Code::R02,
-            format!(
-                "AbuseIPDB's confidence that the source is abusive is {confidence}, denied from {}",
-                limit.abuse_confidence
-            ),
-        ),
+        Some(confidence) if u32::from(confidence) >= limit.abuse_confidence => {
+            Objection::denial(Rule::Reputation, Code::R02, told(facts, confidence))
+        }
         Some(_) => Finding::Passes,
         None if limit.on_unavailable == OnUnavailable::Deny => Objection::denial(
             Rule::Reputation,
             Code::R02,
             "the source's reputation is not known, and the policy denies such sources",
         ),
-        None => Finding::Skips("AbuseIPDB has no answer, and the policy lets such sources pass"),
+        None => Finding::Skips(
+            "AbuseIPDB has no answer or no key, and the policy lets such sources pass",
+        ),
     }
 }
 
 fn seen(facts: &Facts<'_>) -> String {
+    told(facts, facts.source.abuse_confidence.unwrap_or_default())
+}
+
+fn told(facts: &Facts<'_>, confidence: u8) -> String {
     format!(
-        "AbuseIPDB's confidence that the source is abusive is {}, denied from {}",
-        facts.source.abuse_confidence.unwrap_or_default(),
+        "AbuseIPDB's confidence that the source is abusive is {confidence} % ({}), denied from {} %",
+        facts.source.told_by.as_str(),
         facts.policy().document.reputation.abuse_confidence
     )
 }

@@ -1,7 +1,7 @@
 //! R06: the destination country is on the policy's block list.
 
 use super::{Asked, Finding, Objection, Rule};
-use crate::{decision::Code, facts::Facts};
+use crate::{decision::Code, facts::Facts, number::group_in};
 
 pub(super) const RULE: Asked = Asked {
     rule: Rule::BlockedCountry,
@@ -20,11 +20,14 @@ fn evaluate(facts: &Facts<'_>) -> Finding {
         return Finding::Skips("the call stays in the home country");
     }
     if facts.policy().blocked_countries.contains(country) {
+        let by = group_in(&facts.policy().document.blocked_countries, country)
+            .map(|group| format!(", as one of {}", group.name()))
+            .unwrap_or_default();
         return Objection::denial(
             Rule::BlockedCountry,
             Code::R06,
             format!(
-                "{} ({country}) is on the policy's block list of countries",
+                "{} ({country}) is on the policy's block list of countries{by}",
                 country.name()
             ),
         );

@@ -33,7 +33,7 @@ impl Flood {
         let now = at.as_microsecond();
         let interval = 1_000_000 / i64::from(per_second).clamp(1, 1_000_000);
         let tolerance = interval * i64::from(burst.max(1) - 1);
-        if counting == Counting::Peeks {
+        if counting != Counting::Counts {
             return self
                 .0
                 .read(&ip, |paid| paid - now > tolerance)

@@ -65,6 +65,10 @@ impl Repeats {
         let now = at.as_second();
         match counting {
             Counting::Counts => self.pairs.update(key, |pair| pair.call(limit, now)),
+            Counting::Again => self
+                .pairs
+                .read(&key, |pair| pair.stands(now))
+                .unwrap_or(Repetition::Within(1)),
             Counting::Peeks => self
                 .pairs
                 .read(&key, |pair| pair.clone().call(limit, now))
@@ -74,9 +78,17 @@ impl Repeats {
 }
 
 impl Pair {
-    fn call(&mut self, limit: &RepeatDocument, now: i64) -> Repetition {
+    fn stands(&self, now: i64) -> Repetition {
         if now < self.blocked_until {
-            return Repetition::Blocked(self.blocked_until);
+            Repetition::Blocked(self.blocked_until)
+        } else {
+            Repetition::Within(self.calls)
+        }
+    }
+
+    fn call(&mut self, limit: &RepeatDocument, now: i64) -> Repetition {
+        if let blocked @ Repetition::Blocked(_) = self.stands(now) {
+            return blocked;
         }
         let repeats =
             now - self.last <= i64::from(limit.gap_seconds) && self.calls <= limit.max_repeats;
@@ -101,6 +113,15 @@ mod tests {
     }
 
     fn observe(repeats: &Repeats, account: &str, second: i64) -> Repetition {
+        observe_counting(repeats, account, second, Counting::Counts)
+    }
+
+    fn observe_counting(
+        repeats: &Repeats,
+        account: &str,
+        second: i64,
+        counting: Counting,
+    ) -> Repetition {
         let start: Timestamp = "2026-06-08T12:00:00Z".parse().unwrap();
         repeats.observe(
             &account.parse().unwrap(),
@@ -108,7 +129,7 @@ mod tests {
             &E164::from_digits("88213000001").unwrap(),
             &limit(),
             start + second.seconds(),
-            Counting::Counts,
+            counting,
         )
     }
 
@@ -138,6 +159,24 @@ mod tests {
         for call in 0..50 {
             assert_eq!(observe(&repeats, "a@b", call * 31), Repetition::Within(1));
         }
+    }
+
+    #[test]
+    fn a_call_that_is_decided_anew_is_one_call() {
+        let repeats = Repeats::with_capacity(1_000);
+        let again = |second| observe_counting(&repeats, "a@b", second, Counting::Again);
+        // After a restart nothing is counted.
+        assert_eq!(again(0), Repetition::Within(1));
+        for call in 1..=5 {
+            assert_eq!(observe(&repeats, "a@b", 0), Repetition::Within(call));
+            assert_eq!(again(0), Repetition::Within(call));
+            assert_eq!(again(1), Repetition::Within(call));
+        }
+        assert!(matches!(
+            observe(&repeats, "a@b", 2),
+            Repetition::Blocked(_)
+        ));
+        assert!(matches!(again(3), Repetition::Blocked(_)));
     }
 
     #[test]

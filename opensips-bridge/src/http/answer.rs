@@ -3,12 +3,12 @@
 
 use axum::http::{HeaderMap, header::ACCEPT};
 use serde::Serialize;
-use tfps_client::v1::{CheckResponse, Verdict};
-
-use crate::{
-    config::{Config, OnUnavailable, ResponseMode},
-    upstream::Cause,
+use tfps_client::{
+    instances::Cause,
+    v1::{CheckResponse, Verdict},
 };
+
+use crate::config::{Config, OnUnavailable, ResponseMode};
 
 /// A decision as a switch gets it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -110,13 +110,6 @@ impl Answer {
             OnUnavailable::Deny => ("deny", "R99", "denies"),
             OnUnavailable::Challenge => ("challenge", "V99", "challenges"),
         };
-        let why = match cause {
-            Cause::Deadline => "no answer in time",
-            Cause::Connection => "no server is reached",
-            Cause::Overload => "the server has too much to do",
-            Cause::Token => "the server does not know the bridge's token",
-            Cause::Failure => "the server failed",
-        };
         let (sip_status, contact_user, media_user) = match config.on_unavailable {
             // Dialplans let pass what starts with A00.
             OnUnavailable::Allow if redirects => (302, format!("A00{dialed}"), String::new()),
@@ -126,7 +119,7 @@ impl Answer {
             OnUnavailable::Challenge => (0, String::new(), format!("s{dialed}")),
         };
         Self {
-            reason: format!("not decided, {why}: on_unavailable {does} the call"),
+            reason: format!("not decided, {cause}: on_unavailable {does} the call"),
             sip_status,
             contact_user,
             media_user,

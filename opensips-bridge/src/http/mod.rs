@@ -20,7 +20,10 @@ use axum::{
     routing::{any, get, post},
 };
 use hyper::body::Incoming;
-use tfps_client::v1::Verdict;
+use tfps_client::{
+    instances::{Backlog, Cause, Instances, Kept, Unanswered},
+    v1::Verdict,
+};
 use tracing::debug;
 
 use self::{
@@ -30,16 +33,15 @@ use self::{
 pub(crate) use self::{gate::Gate, serve::serve};
 use crate::{
     config::Config,
-    request::{self, Field},
+    request::{self, BadField, Field},
     telemetry::{CauseLabel, Metrics},
-    upstream::{Backlog, Cause, Kept, NoDecision, Servers},
 };
 
 /// What the handlers need.
 #[derive(Clone)]
 pub(crate) struct Bridge {
     pub(crate) config: Arc<Config>,
-    pub(crate) servers: Arc<Servers>,
+    pub(crate) servers: Arc<Instances>,
     pub(crate) backlog: Backlog,
     pub(crate) metrics: Metrics,
     pub(crate) stopping: tokio::sync::watch::Receiver<bool>,
@@ -124,9 +126,9 @@ async fn ready(State(bridge): State<Arc<Bridge>>) -> Response {
         StatusCode::SERVICE_UNAVAILABLE
     };
     let mut text = String::new();
-    for (server, trouble) in bridge.servers.troubles() {
-        let trouble = trouble.as_deref().unwrap_or("ok");
-        text.push_str(&format!("{server}: {trouble}\n"));
+    for server in bridge.servers.health() {
+        let trouble = server.trouble.as_deref().unwrap_or("ok");
+        text.push_str(&format!("{}: {trouble}\n", server.address));
     }
     (status, text).into_response()
 }
@@ -183,9 +185,9 @@ async fn decide<B: Sent>(bridge: &Bridge, request: Request<B>) -> Result<Decided
             answer: Answer::from(decision),
             unavailable: None,
         },
-        Err(NoDecision::Bad(bad)) => return Err(bad.into()),
-        Err(NoDecision::Forbidden(why)) => return Err(Refusal::Forbidden(why)),
-        Err(NoDecision::Unavailable(cause)) => {
+        Err(Unanswered::Refused { field, why }) => return Err(BadField::new(field, why).into()),
+        Err(Unanswered::Forbidden(why)) => return Err(Refusal::Forbidden(why)),
+        Err(Unanswered::Unavailable(cause)) => {
             let label = CauseLabel {
                 cause: cause.as_str(),
             };
@@ -214,9 +216,9 @@ async fn learn(bridge: &Bridge, request: Request<Body>) -> Result<Response, Refu
         Ok(Kept::Told) => (StatusCode::OK, "told"),
         Ok(Kept::Waits) => (StatusCode::ACCEPTED, "waits"),
         Ok(Kept::Full) => return Err(Refusal::BacklogFull),
-        Err(NoDecision::Bad(bad)) => return Err(bad.into()),
-        Err(NoDecision::Forbidden(why)) => return Err(Refusal::Forbidden(why)),
-        Err(NoDecision::Unavailable(_)) => return Err(Refusal::BacklogFull),
+        Err(Unanswered::Refused { field, why }) => return Err(BadField::new(field, why).into()),
+        Err(Unanswered::Forbidden(why)) => return Err(Refusal::Forbidden(why)),
+        Err(Unanswered::Unavailable(_)) => return Err(Refusal::BacklogFull),
     };
     let json = [(CONTENT_TYPE, "application/json")];
     Ok((status, json, format!("{{\"result\":\"{result}\"}}")).into_response())

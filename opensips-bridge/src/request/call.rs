@@ -52,15 +52,6 @@ pub fn read(fields: &Fields<'_>, default_domain: &str) -> Result<CallProgress, B
     })
 }
 
-/// The name of an event, as switches send it.
-pub fn event_name(call: &CallProgress) -> &'static str {
-    match call.event() {
-        CallEvent::Started => "started",
-        CallEvent::Answered => "answered",
-        CallEvent::Ended | CallEvent::Unspecified => "ended",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,7 +70,6 @@ mod tests {
             (started.event(), started.duration),
             (CallEvent::Started, None)
         );
-        assert_eq!(event_name(&started), "started");
         let ended =
             call("username=alice&domain=example.com&call_id=a&event=ended&duration=61&cause=16")
                 .unwrap();

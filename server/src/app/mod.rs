@@ -23,7 +23,7 @@ use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
     sync::{oneshot, watch},
-    task::JoinHandle,
+    task::{JoinHandle, spawn_blocking},
     time::timeout,
 };
 use tonic::{
@@ -39,7 +39,8 @@ use crate::{
     check::{Checker, Parts, Settings},
     clock::Clock,
     config::{Config, Overrides},
-    geo::KnownCountries,
+    feeds::{Feeds, Fetcher},
+    geo::{Geography, LiveGeography},
     grpc::{
         AdminRpc, CheckRpc, Dispatch, LearnRpc, VerifyRpc,
         layers::{AdmissionLayer, AuthenticationLayer, DeadlineLayer, RequestLogLayer},
@@ -48,7 +49,7 @@ use crate::{
     journal::{Journal, JournalLimits, Shipper},
     learn::Learner,
     operation::Operation,
-    reputation::KnownReputations,
+    reputation::{LiveReputations, Reputations, ServiceSettings},
     restore::{restore, seed},
     store::{SqliteStore, Store},
     telemetry::Metrics,
@@ -71,6 +72,7 @@ pub struct App {
     operation: Arc<Operation>,
     store: Arc<dyn Store>,
     journal: Arc<Journal>,
+    reputations: Arc<LiveReputations>,
     stopping: watch::Sender<bool>,
     server: Server<Layers>,
     services: Dispatch,
@@ -97,6 +99,7 @@ impl App {
     ) -> anyhow::Result<Self> {
         let clock = Clock::System;
         let at = clock.now();
+        let services = ServiceSettings::of(&config)?;
         let lock = prepare_data_dir(&config.data_dir)?;
         let database = config.database_path();
         let store: Arc<dyn Store> = Arc::new(
@@ -126,11 +129,24 @@ impl App {
             position,
             config.journal.ship_per_second,
         );
+        let reputations = Arc::new(
+            LiveReputations::open(
+                &config,
+                services,
+                Arc::clone(&store),
+                clock.clone(),
+                metrics.reputation.clone(),
+            )
+            .await?,
+        );
+        let geo = config.geo.clone();
+        let geography = spawn_blocking(move || LiveGeography::open(&geo)).await;
+        let geography = Arc::new(geography?.context("the built-in database of countries")?);
         let checker = Arc::new(Checker::new(Parts {
             state: Arc::clone(&state),
             journal: Arc::clone(&journal),
-            reputations: Arc::new(KnownReputations::new(config.reputation.clone())),
-            geography: Arc::new(KnownCountries::new(&config.geo)),
+            reputations: Arc::clone(&reputations) as Arc<dyn Reputations>,
+            geography: Arc::clone(&geography) as Arc<dyn Geography>,
             clock: clock.clone(),
             metrics: metrics.clone(),
             settings: Settings::of(&config),
@@ -142,6 +158,14 @@ impl App {
             Arc::clone(&store),
             clock.clone(),
         ));
+        let feeds = Feeds::new(
+            Arc::clone(&lists),
+            config.data_dir.join("lists"),
+            clock.clone(),
+        );
+        let feeds = Arc::new(feeds);
+        let fetcher = Fetcher::of(&config)?;
+        feeds.take(&config.list, fetcher).await;
         let admin = Arc::new(Admin {
             state: Arc::clone(&state),
             store: Arc::clone(&store),
@@ -176,8 +200,11 @@ impl App {
             overrides,
             config: Mutex::new(config.clone()),
             checker: Arc::clone(&checker),
+            feeds,
             shipper: shipper_handle,
             journal: Arc::clone(&journal),
+            reputations: Arc::clone(&reputations),
+            geography,
             default_deadline_ms: Arc::clone(&default_deadline_ms),
             log,
             metrics: metrics.clone(),
@@ -238,6 +265,7 @@ impl App {
                     metrics,
                     state,
                     journal: Arc::clone(&journal),
+                    operation: Arc::clone(&operation),
                     stopping: watch_stopping,
                 };
                 Some((
@@ -252,6 +280,7 @@ impl App {
             operation,
             store,
             journal,
+            reputations,
             stopping,
             server,
             services,
@@ -333,6 +362,8 @@ impl App {
             Arc::clone(&self.operation),
             self.clock,
         ));
+        let looking_up = tokio::spawn(Arc::clone(&self.reputations).run());
+        let watching = tokio::spawn(Arc::clone(&self.operation.geography).run());
         tokio::select! {
             () = stop => {}
             ended = &mut serving => {
@@ -362,6 +393,9 @@ impl App {
         if let Some(http) = http {
             http.abort();
         }
+        looking_up.abort();
+        watching.abort();
+        self.reputations.flush().await;
         self.journal.sync()?;
         let _ = self.stop_shipping.send(());
         self.shipping.await?;

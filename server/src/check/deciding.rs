@@ -11,7 +11,7 @@ use parking_lot::{ArcMutexGuard, Mutex, RawMutex};
 use tfps_engine::{
     call::{CallAttempt, Injection, RawAttempt},
     decision::Purpose,
-    facts::{Counting, Facts, Standpoint},
+    facts::{Counting, Facts, Standpoint, is_public},
     judge::{Paused, Stage, Trial, judge_injection},
     policy::Policy,
     usage::Ledger,
@@ -22,12 +22,13 @@ use super::{
     CheckError, Checker, Decided,
     id::random_id,
     microseconds, policy_of_domain,
-    record::{ended, of_injection, of_judged, purpose, reserved, rule, used, with_call},
+    record::{ended, located, of_injection, of_judged, purpose, reserved, rule, used, with_call},
+    source::Unknown,
 };
 use crate::{
     auth::Principal,
     journal::{DecisionRecord, Entry},
-    state::{Claim, Claimed, Resident, Snapshot},
+    state::{About, Claim, Claimed, Resident, Snapshot},
 };
 
 impl Checker {
@@ -56,6 +57,7 @@ impl Checker {
                 at,
                 started,
                 claimed: None,
+                counting: Counting::Counts,
             },
             Err(mut tampered) => {
                 if !source_text.is_empty() {
@@ -90,14 +92,19 @@ impl Checker {
                     .read_one(position)
                     .and_then(|record| record.entry)
                 {
-                    Some(Entry::Decision(record)) => {
+                    Some(Entry::Decision(record)) if self.holds(&record, asked.at) => {
                         self.metrics.repeated.inc();
                         return Step::Decided(Decided {
                             record,
                             repeated: true,
                         });
                     }
-                    _ => self.state.recent.forget(key),
+                    record => {
+                        if record.is_some() {
+                            asked.counting = Counting::Again;
+                        }
+                        self.state.recent.forget(key, position);
+                    }
                 },
                 Claim::Wait(decided) => {
                     return Step::Waits(Box::new(Waiting {
@@ -110,6 +117,12 @@ impl Checker {
         }
     }
 
+    /// Whether a decision is still what the same call is answered. A challenge that was passed, or has expired, can't be
+    /// met once more: after it the switch asks what has become of the call.
+    fn holds(&self, record: &DecisionRecord, at: Timestamp) -> bool {
+        record.challenge_id.is_empty() || self.state.challenges.waits(&record.challenge_id, at)
+    }
+
     /// Waits until the same Call-ID, which is being decided, is.
     pub(super) async fn wait<'a>(&'a self, waiting: Waiting<'a>) -> Step<'a> {
         let decided = waiting.decided.notified();
@@ -119,7 +132,7 @@ impl Checker {
 
     /// Goes on once it is known where the call comes from.
     pub(super) async fn look_up<'a>(&'a self, open: Open<'a>) -> Step<'a> {
-        let source = self.locate(open.asked.call.source_ip).await;
+        let source = self.locate(open.unknown, open.asked.at).await;
         self.judge(open, source)
     }
 
@@ -131,12 +144,16 @@ impl Checker {
         let outcome = match trial.screen() {
             Stage::Ends(judgement) => (ended(&trial.facts, judgement, resident.as_deref()), None),
             Stage::Settled => self.settle(trial, resident.as_deref()),
-            Stage::GoesOn => match self.recall(trial.facts.source_to_look_up()) {
-                None => {
+            Stage::GoesOn => match self.recall(&trial.facts) {
+                Err(unknown) => {
                     let paused = trial.pause();
-                    return Step::LooksUp(Box::new(Open { asked, paused }));
+                    return Step::LooksUp(Box::new(Open {
+                        asked,
+                        paused,
+                        unknown,
+                    }));
                 }
-                Some(source) => {
+                Ok(source) => {
                     trial.facts.locate(source);
                     self.judge_located(trial, resident.as_deref())
                 }
@@ -145,7 +162,7 @@ impl Checker {
         self.conclude(outcome, asked, resident.as_deref(), &snapshot)
     }
 
-    fn judge<'a>(&'a self, Open { asked, paused }: Open<'a>, source: Standpoint) -> Step<'a> {
+    fn judge<'a>(&'a self, Open { asked, paused, .. }: Open<'a>, source: Standpoint) -> Step<'a> {
         let resident = self.state.accounts.get(&asked.call.account);
         let snapshot = self.state.snapshot.load();
         let mut facts = self.facts(&asked, resident.as_deref(), &snapshot);
@@ -165,7 +182,8 @@ impl Checker {
             &asked.call,
             resident.map(|resident| &resident.account),
         );
-        let mut facts = Facts::gather(&asked.call, standing, asked.at, Counting::Counts);
+        let mut facts = Facts::gather(&asked.call, standing, asked.at, asked.counting);
+        self.place(&mut facts);
         facts.granted = resident
             .map(|resident| resident.ledger.lock().granted(asked.at))
             .unwrap_or_default();
@@ -232,7 +250,7 @@ impl Checker {
         let expires_at = asked.at + jiff::SignedDuration::from_secs(lifetime);
         let pending = self.state.challenges.issue(
             &asked.call.account,
-            purpose,
+            About::Call(purpose),
             &asked.call.dialed,
             asked.at,
             expires_at,
@@ -251,6 +269,11 @@ impl Checker {
         let policy = policy_of_domain(&snapshot, &raw.domain);
         let judgement = judge_injection(&injection, policy);
         let mut record = of_injection(raw, policy, at);
+        if let Ok(ip) = record.source_ip.parse()
+            && is_public(ip)
+        {
+            located(&mut record, self.geography.place(ip));
+        }
         rule(&mut record, judgement, policy);
         record
     }
@@ -264,10 +287,11 @@ impl Checker {
         record.id = self.ids.next(record.decided_at);
         let took = started.elapsed();
         record.latency_us = microseconds(took);
+        let at = record.time();
         if let Ok(code) = record.code.parse() {
             self.metrics.decided(code, took);
+            self.tell_denied(record, code, at);
         }
-        let at = record.time();
         let position = self.journal.append_decision(record);
         match (position, claimed) {
             (Ok(position), Some(claimed)) => claimed.answer(position, at),
@@ -305,6 +329,7 @@ pub(super) struct Asked<'a> {
     at: Timestamp,
     started: Instant,
     claimed: Option<Claimed<'a>>,
+    counting: Counting,
 }
 
 /// How far deciding has got.
@@ -324,6 +349,7 @@ pub(super) enum Step<'a> {
 pub(super) struct Open<'a> {
     asked: Asked<'a>,
     paused: Paused,
+    unknown: Unknown,
 }
 
 /// A call that is being decided for somebody else.

@@ -208,7 +208,6 @@ impl Checker {
                 });
             }
         };
-        let source = self.locate(call.source_ip).await;
         let resident = self.state.accounts.get(&call.account);
         let snapshot = self.state.snapshot.load_full();
         let ledger = self
@@ -219,7 +218,12 @@ impl Checker {
         let account = resident.as_deref().map(|resident| &resident.account);
         let standing = self.standing(&snapshot, &call, account);
         let mut facts = Facts::gather(&call, standing, at, Counting::Peeks);
+        self.place(&mut facts);
         facts.granted = ledger.granted(at);
+        let source = match self.recall(&facts) {
+            Ok(source) => source,
+            Err(unknown) => self.locate(unknown, at).await,
+        };
         facts.locate(source);
         let (judgement, findings) = explain(&facts, &ledger);
         let occupancy = ledger.occupancy(facts.day, at);

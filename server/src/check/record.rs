@@ -13,7 +13,7 @@ use tfps_engine::{
     usage::{Day, Occupancy},
 };
 
-use crate::{journal::DecisionRecord, state::Resident};
+use crate::{geo::Place, journal::DecisionRecord, state::Resident};
 
 pub(super) fn of_facts(facts: &Facts<'_>) -> DecisionRecord {
     let destination = facts.destination.as_ref().ok();
@@ -31,6 +31,7 @@ pub(super) fn of_facts(facts: &Facts<'_>) -> DecisionRecord {
             .country
             .map(|country| country.code().to_owned())
             .unwrap_or_default(),
+        source_asn: facts.source.asn.unwrap_or_default(),
         number_kind: destination
             .map(|to| kind_number(to.plan.kind, to.plan.validity))
             .unwrap_or_default(),
@@ -77,6 +78,15 @@ pub(super) fn of_injection(raw: RawAttempt, policy: &Policy, at: Timestamp) -> D
         day: Day::of(policy.local(at).date()).digits(),
         ..DecisionRecord::default()
     }
+}
+
+/// Adds where on earth it comes from.
+pub(super) fn located(record: &mut DecisionRecord, place: Place) {
+    record.source_country = place
+        .country
+        .map(|country| country.code().to_owned())
+        .unwrap_or_default();
+    record.source_asn = place.asn.unwrap_or_default();
 }
 
 /// Adds the call; `source_text` is its address where it needs no spelling.

@@ -2,45 +2,94 @@
 
 use std::net::IpAddr;
 
-use tfps_engine::facts::{Standpoint, is_public};
+use jiff::Timestamp;
+use tfps_engine::{
+    decision::{Code, Verdict},
+    facts::{Facts, Standpoint},
+    policy::RuleMode,
+    rules::Rule,
+};
 
 use super::Checker;
-use crate::reputation::Reputation;
+use crate::{geo::Place, journal::DecisionRecord, reputation::Reputation};
+
+/// A source of which a look-up may tell more.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unknown {
+    ip: IpAddr,
+    place: Place,
+    /// What is known without it.
+    reputation: Reputation,
+}
 
 impl Checker {
-    /// Where an address is, from memory; `None`: a look-up may tell more.
-    pub(super) fn recall(&self, ip: Option<IpAddr>) -> Option<Standpoint> {
-        let Some(ip) = ip else {
-            return Some(Standpoint::default());
-        };
-        let reputation = self.reputations.recall(ip)?;
-        Some(Standpoint {
-            country: self.geography.country(ip),
-            abuse_confidence: reputation.abuse_confidence,
-            apiban: reputation.apiban,
-        })
+    /// Adds where on earth a call comes from, as far as memory tells. Every decision is recorded with it, whatever rule is asked.
+    pub(super) fn place(&self, facts: &mut Facts<'_>) {
+        if let Some(ip) = facts.source_to_look_up() {
+            let place = self.geography.place(ip);
+            facts.locate(standpoint(place, Reputation::default()));
+        }
     }
 
-    pub(super) async fn locate(&self, ip: Option<IpAddr>) -> Standpoint {
-        let public = ip.filter(|ip| is_public(*ip));
-        if let Some(source) = self.recall(public) {
-            return source;
-        }
-        let Some(ip) = public else {
-            return Standpoint::default();
+    /// What is known of a placed call's source, from memory, or what is to be looked up. What is denied, or let pass, without it is not
+    /// looked up.
+    pub(super) fn recall(&self, facts: &Facts<'_>) -> Result<Standpoint, Unknown> {
+        let Some(ip) = facts.source_to_look_up() else {
+            return Ok(Standpoint::default());
         };
+        let place = Place {
+            country: facts.source.country,
+            asn: facts.source.asn,
+        };
+        let recalled = self.reputations.recall(ip, facts.at);
+        let mode = |rule| facts.policy().mode(rule);
+        let decided = facts.source_allowed()
+            || mode(Rule::Reputation) == RuleMode::Off
+            || recalled.reputation.apiban == Some(true) && mode(Rule::Apiban) == RuleMode::Enforce;
+        if recalled.more && !decided {
+            return Err(Unknown {
+                ip,
+                place,
+                reputation: recalled.reputation,
+            });
+        }
+        Ok(standpoint(place, recalled.reputation))
+    }
+
+    /// Looks a source up, within the budget of a call.
+    pub(super) async fn locate(&self, unknown: Unknown, at: Timestamp) -> Standpoint {
         let budget = self.settings().look_up;
-        let reputation = match tokio::time::timeout(budget, self.reputations.look_up(ip)).await {
-            Ok(reputation) => reputation,
-            Err(_) => {
-                self.metrics.look_ups_late.inc();
-                Reputation::default()
-            }
-        };
-        Standpoint {
-            country: self.geography.country(ip),
-            abuse_confidence: reputation.abuse_confidence,
-            apiban: reputation.apiban,
+        let told = self.reputations.look_up(unknown.ip, at, budget).await;
+        if told.is_none() {
+            self.metrics.look_ups_late.inc();
         }
+        standpoint(unknown.place, told.unwrap_or(unknown.reputation))
+    }
+
+    /// Tells that a call was denied, where its code is reported and the operator has not allowed its source.
+    pub(super) fn tell_denied(&self, record: &DecisionRecord, code: Code, at: Timestamp) {
+        if record.verdict != super::verdict_number(Verdict::Deny) || !self.reputations.reports(code)
+        {
+            return;
+        }
+        let Ok(ip) = record.source_ip.parse::<IpAddr>() else {
+            return;
+        };
+        let ip = ip.to_canonical();
+        let lists = &self.state.snapshot.load().lists;
+        let hit = lists.source(&record.domain, ip, at.as_second());
+        if !hit.is_some_and(|hit| hit.allows()) {
+            self.reputations.denied(ip, code, at);
+        }
+    }
+}
+
+fn standpoint(Place { country, asn }: Place, reputation: Reputation) -> Standpoint {
+    Standpoint {
+        country,
+        asn,
+        abuse_confidence: reputation.abuse_confidence,
+        told_by: reputation.told_by,
+        apiban: reputation.apiban,
     }
 }

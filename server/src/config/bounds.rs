@@ -16,6 +16,9 @@ impl Config {
         self.check_addresses()?;
         self.check_numbers()?;
         self.check_known_sources()?;
+        self.abuseipdb.check()?;
+        self.apiban.check()?;
+        super::lists::check(&self.list)?;
         self.check_policy()
     }
 
@@ -121,7 +124,11 @@ impl Config {
                 64,
                 100_000_000,
             ),
-        ] {
+        ]
+        .into_iter()
+        .chain(self.abuseipdb.numbers())
+        .chain(self.apiban.numbers())
+        {
             if !(low..=high).contains(&value) {
                 return Err(ConfigError::value(
                     key,
@@ -134,9 +141,9 @@ impl Config {
     }
 
     fn check_known_sources(&self) -> Result<(), ConfigError> {
-        for known in &self.geo {
+        for known in &self.geo.known {
             Country::from_code(&known.country).map_err(|error| {
-                ConfigError::value("geo.country", &known.country, &error.to_string())
+                ConfigError::value("geo.known.country", &known.country, &error.to_string())
             })?;
         }
         for known in &self.reputation {

@@ -28,7 +28,7 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    pub(super) fn value(key: &str, value: &dyn fmt::Display, right: &str) -> Self {
+    pub(crate) fn value(key: &str, value: &dyn fmt::Display, right: &str) -> Self {
         LayerError::value(key, value, right).into()
     }
 }

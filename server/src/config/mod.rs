@@ -2,12 +2,18 @@
 
 mod bounds;
 mod error;
+mod lists;
+mod secret;
 mod sections;
+mod sources;
 
 pub use error::ConfigError;
+pub use lists::{ListFormat, ListSource};
+pub use secret::Secret;
 pub use sections::{
-    Calls, Decisions, Journal, KnownCountry, KnownReputation, Requests, Tls, Watch,
+    Calls, Decisions, Geo, Journal, KnownCountry, KnownReputation, Requests, Tls, Watch,
 };
+pub use sources::{AbuseIpdb, Apiban, Outbound};
 pub use tfps_daemon::log::{Log, LogFormat};
 
 use std::{
@@ -56,10 +62,18 @@ pub struct Config {
     pub decisions: Decisions,
     /// What is remembered of strangers.
     pub watch: Watch,
+    /// How services are reached over the network.
+    pub outbound: Outbound,
+    /// Who tells reputations: AbuseIPDB.
+    pub abuseipdb: AbuseIpdb,
+    /// Who tells reputations: APIBAN.
+    pub apiban: Apiban,
+    /// Lists of others.
+    pub list: Vec<ListSource>,
     /// Known reputations of addresses.
     pub reputation: Vec<KnownReputation>,
-    /// Known countries of networks.
-    pub geo: Vec<KnownCountry>,
+    /// Who knows where addresses are.
+    pub geo: Geo,
     /// The general `default` policy of a new database.
     pub policy: PolicyDocument,
 }
@@ -150,8 +164,12 @@ impl Default for Config {
             journal: Journal::default(),
             decisions: Decisions::default(),
             watch: Watch::default(),
+            outbound: Outbound::default(),
+            abuseipdb: AbuseIpdb::default(),
+            apiban: Apiban::default(),
+            list: Vec::new(),
             reputation: Vec::new(),
-            geo: Vec::new(),
+            geo: Geo::default(),
             policy: PolicyDocument::default(),
         }
     }

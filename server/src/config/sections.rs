@@ -1,5 +1,7 @@
 //! The tables of the configuration file, each with its defaults.
 
+use std::path::PathBuf;
+
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
@@ -130,6 +132,18 @@ pub struct KnownReputation {
     /// Whether APIBAN lists it.
     #[serde(default)]
     pub apiban: Option<bool>,
+}
+
+/// Who knows where addresses are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Geo {
+    /// An MMDB with the countries of addresses, and their ASNs if it has any; empty: the built-in one.
+    pub country_file: PathBuf,
+    /// An MMDB with the ASNs of addresses; empty: those of the former.
+    pub asn_file: PathBuf,
+    /// Known countries of networks.
+    pub known: Vec<KnownCountry>,
 }
 
 /// The known country of a network.

@@ -1,6 +1,6 @@
 //! LearnService.
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use tfps_engine::number::E164;
 use tfps_proto::v1::{
@@ -15,7 +15,7 @@ use super::{caller, convert, status, uninterrupted};
 use crate::{
     auth::{Permission, Principal},
     journal::Progress,
-    learn::{CallProgress, Learner, Subject},
+    learn::{CallProgress, GivenLimits, Learner, Subject},
 };
 
 /// No call lasts longer: what claims to is a switch's mistake.
@@ -75,15 +75,18 @@ async fn learn_limits(
     if limits.verification_id.is_empty() {
         return Err(status::missing("limits.verification_id"));
     }
+    let given = GivenLimits {
+        concurrent_calls: at_least_one("limits.concurrent_calls", limits.concurrent_calls)?,
+        daily_quota: at_least_one("limits.daily_quota", limits.daily_quota)?,
+    };
     Ok(learner
-        .limits(
-            caller,
-            &account,
-            &limits.verification_id,
-            limits.concurrent_calls,
-            limits.daily_quota,
-        )
+        .limits(caller, &account, &limits.verification_id, given)
         .await?)
+}
+
+fn at_least_one(field: &str, limit: u32) -> Result<NonZeroU32, Status> {
+    NonZeroU32::new(limit)
+        .ok_or_else(|| status::invalid(field, "must be at least 1: 0 would let no call pass"))
 }
 
 async fn learn_outcome(

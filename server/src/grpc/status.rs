@@ -168,6 +168,7 @@ impl From<LearnError> for Status {
     fn from(error: LearnError) -> Self {
         match error {
             LearnError::Field(error) => invalid(error.field, error.problem),
+            LearnError::NoneLeft { field, .. } => invalid(field, error),
             LearnError::NotFound(_) => plain(Code::NotFound, "NOT_FOUND", &error),
             LearnError::Precondition(_) => plain(Code::FailedPrecondition, "PRECONDITION", &error),
             LearnError::Refused(refusal) => refusal.into(),
@@ -189,6 +190,10 @@ impl From<VerifyError> for Status {
             VerifyError::OtherChallenge { .. } => {
                 plain(Code::FailedPrecondition, "OTHER_CHALLENGE", &error)
             }
+            VerifyError::LimitsNotAsked(_) => {
+                plain(Code::FailedPrecondition, "LIMITS_NOT_ASKED", &error)
+            }
+            VerifyError::Blocked(_) => plain(Code::FailedPrecondition, "ACCOUNT_BLOCKED", &error),
             VerifyError::Locked { .. } => plain(Code::FailedPrecondition, "LOCKED", &error),
             VerifyError::UsedUp(_) => plain(Code::FailedPrecondition, "CHALLENGE_USED_UP", &error),
             VerifyError::NoPin(_) => plain(Code::FailedPrecondition, "NO_PIN", &error),
@@ -196,9 +201,9 @@ impl From<VerifyError> for Status {
                 plain(Code::FailedPrecondition, "NO_VERIFICATION", &error)
             }
             VerifyError::Over(_) => plain(Code::FailedPrecondition, "VERIFICATION_OVER", &error),
-            VerifyError::UnknownChallenge { .. } | VerifyError::Unknown(_) => {
-                plain(Code::NotFound, "NOT_FOUND", &error)
-            }
+            VerifyError::UnknownChallenge(_)
+            | VerifyError::UnknownAccount(_)
+            | VerifyError::Unknown(_) => plain(Code::NotFound, "NOT_FOUND", &error),
             VerifyError::Refused(refusal) => refusal.into(),
             VerifyError::Store(error) => error.into(),
             VerifyError::Hash(_) => plain(Code::Unavailable, "HASHING", &error),

@@ -12,7 +12,12 @@ use tfps_proto::v1::{
 use tonic::{Request, Response, Status};
 
 use super::{caller, convert, status, uninterrupted};
-use crate::{auth::Permission, check::purpose_number, verify::Verifier};
+use crate::{
+    auth::Permission,
+    check::purpose_number,
+    state::About,
+    verify::{Verifier, Wanted},
+};
 
 /// The most digits that can be typed.
 const MAX_DIGITS: usize = 16;
@@ -36,25 +41,10 @@ impl VerifyService for VerifyRpc {
     ) -> Result<Response<StartVerificationResponse>, Status> {
         let caller = caller(&request)?;
         caller.require(Permission::Decide)?;
-        let request = request.into_inner();
-        let account = convert::account_id("account", request.account)?;
-        let purpose = purpose(request.purpose)?;
-        if request.challenge_id.is_empty() && purpose.is_none() {
-            return Err(status::invalid("challenge_id", "or purpose must be given"));
-        }
-        if request.challenge_id.len() > 64 {
-            return Err(status::invalid(
-                "challenge_id",
-                "is over 64 characters long",
-            ));
-        }
+        let wanted = wanted(request.into_inner())?;
         let verifier = Arc::clone(&self.0);
-        let opened = uninterrupted(async move {
-            Ok(verifier
-                .start(&caller, &account, &request.challenge_id, purpose)
-                .await?)
-        })
-        .await?;
+        let opened =
+            uninterrupted(async move { Ok(verifier.start(&caller, wanted).await?) }).await?;
         let digit_count = match opened.method {
             VerificationMethod::Captcha => u32::try_from(opened.digits.len()).unwrap_or_default(),
             VerificationMethod::Pin | VerificationMethod::None => 0,
@@ -66,14 +56,21 @@ impl VerifyService for VerifyRpc {
             digit_count,
             expires_at: Some(convert::timestamp(opened.expires_at)),
             attempts_left: opened.attempts_left,
-            purpose: purpose_number(opened.pending.purpose),
+            purpose: match opened.pending.about {
+                About::Call(purpose) => purpose_number(purpose),
+                About::Limits => v1::Purpose::Limits.into(),
+            },
             country: opened
                 .pending
-                .purpose
+                .about
                 .country()
                 .map(|country| country.code().to_owned())
                 .unwrap_or_default(),
             dialed_number: opened.pending.dialed,
+            account: Some(v1::AccountKey {
+                username: opened.pending.account.username().to_owned(),
+                domain: opened.pending.account.domain().to_owned(),
+            }),
         }))
     }
 
@@ -115,8 +112,42 @@ impl VerifyService for VerifyRpc {
             attempts_left: completed.attempts_left,
             locked_until: completed.locked_until.map(convert::timestamp),
             account: completed.account.map(convert::account::record),
+            limits_asked: completed.limits_asked.map(|most| v1::LimitsAsked {
+                max_concurrent_calls: most.concurrent_calls,
+                max_daily_quota: most.daily_quota,
+            }),
         }))
     }
+}
+
+/// Which challenge is asked for: by its id, or by its account and purpose.
+fn wanted(request: StartVerificationRequest) -> Result<Wanted, Status> {
+    let StartVerificationRequest {
+        challenge_id,
+        account,
+        purpose: number,
+    } = request;
+    let purpose = purpose(number)?;
+    if challenge_id.is_empty() {
+        let account = convert::account_id("account", account)?;
+        let purpose =
+            purpose.ok_or_else(|| status::invalid("challenge_id", "or purpose must be given"))?;
+        return Ok(Wanted::Newest { account, purpose });
+    }
+    if challenge_id.len() > 64 {
+        return Err(status::invalid(
+            "challenge_id",
+            "is over 64 characters long",
+        ));
+    }
+    let account = account
+        .map(|key| convert::account_id("account", Some(key)))
+        .transpose()?;
+    Ok(Wanted::Id {
+        id: challenge_id,
+        account,
+        purpose,
+    })
 }
 
 fn purpose(number: i32) -> Result<Option<&'static str>, Status> {
@@ -128,6 +159,7 @@ fn purpose(number: i32) -> Result<Option<&'static str>, Status> {
         Ok(v1::Purpose::Quota) => Ok(Some("quota")),
         Ok(v1::Purpose::QuotaOffHours) => Ok(Some("quota-off-hours")),
         Ok(v1::Purpose::Risk) => Ok(Some("risk")),
+        Ok(v1::Purpose::Limits) => Ok(Some(About::LIMITS)),
         Err(_) => Err(status::invalid("purpose", format!("{number} is none"))),
     }
 }

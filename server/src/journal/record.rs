@@ -124,6 +124,9 @@ pub struct DecisionRecord {
     /// How long deciding took, in microseconds.
     #[prost(uint32, tag = "39")]
     pub latency_us: u32,
+    /// The autonomous system that it comes from; 0: unknown.
+    #[prost(uint32, tag = "40")]
+    pub source_asn: u32,
 }
 
 impl DecisionRecord {

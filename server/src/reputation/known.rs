@@ -2,12 +2,11 @@
 
 use std::net::IpAddr;
 
-use async_trait::async_trait;
-
-use super::{Reputation, Reputations};
+use super::Reputation;
 use crate::config::KnownReputation;
+use tfps_engine::facts::ToldBy;
 
-/// What the configuration says of addresses: the longest network decides. Nothing is ever looked up.
+/// What the configuration says of addresses: the longest network decides.
 #[derive(Clone, Debug, Default)]
 pub struct KnownReputations(Vec<KnownReputation>);
 
@@ -17,19 +16,14 @@ impl KnownReputations {
         known.sort_by_key(|known| std::cmp::Reverse(known.network.prefix_len()));
         Self(known)
     }
-}
 
-#[async_trait]
-impl Reputations for KnownReputations {
-    fn recall(&self, ip: IpAddr) -> Option<Reputation> {
-        let known = self.0.iter().find(|known| known.network.contains(&ip));
-        Some(known.map_or_else(Reputation::default, |known| Reputation {
+    /// What is said of an address.
+    pub fn of(&self, ip: IpAddr) -> Option<Reputation> {
+        let known = self.0.iter().find(|known| known.network.contains(&ip))?;
+        Some(Reputation {
             abuse_confidence: known.abuse_confidence,
+            told_by: ToldBy::Configuration,
             apiban: known.apiban,
-        }))
-    }
-
-    async fn look_up(&self, ip: IpAddr) -> Reputation {
-        self.recall(ip).unwrap_or_default()
+        })
     }
 }

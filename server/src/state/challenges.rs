@@ -4,7 +4,37 @@ use std::collections::{HashMap, VecDeque};
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use tfps_engine::{call::AccountId, decision::Purpose};
+use tfps_engine::{call::AccountId, decision::Purpose, number::Country};
+
+/// What a challenge is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum About {
+    /// What Check found in a call.
+    Call(Purpose),
+    /// The limits, which the caller wants to change. No call is about them, so Check can't issue it.
+    Limits,
+}
+
+impl About {
+    /// About the limits, in words.
+    pub const LIMITS: &'static str = "limits";
+
+    /// In words, as lists and logs name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Call(purpose) => purpose.as_str(),
+            Self::Limits => Self::LIMITS,
+        }
+    }
+
+    /// The country that would be opened, where it is one.
+    pub fn country(self) -> Option<Country> {
+        match self {
+            Self::Call(purpose) => purpose.country(),
+            Self::Limits => None,
+        }
+    }
+}
 
 /// A challenge that waits for its caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,8 +44,8 @@ pub struct Pending {
     /// The account that it was issued for.
     pub account: AccountId,
     /// What it is about.
-    pub purpose: Purpose,
-    /// The number that was dialed.
+    pub about: About,
+    /// The number that was dialed; empty where no call is behind it.
     pub dialed: String,
     /// Until when it can be passed.
     pub expires_at: Timestamp,
@@ -31,7 +61,7 @@ pub struct Challenges {
 #[derive(Debug, Default)]
 struct Inner {
     by_id: HashMap<String, Pending>,
-    newest: HashMap<(AccountId, Purpose), String>,
+    newest: HashMap<(AccountId, About), String>,
     order: VecDeque<(Timestamp, String)>,
 }
 
@@ -44,18 +74,18 @@ impl Challenges {
         }
     }
 
-    /// The challenge of an account and purpose that waits, or a new one: who dials again gets no new chances.
+    /// The challenge of an account about one thing that waits, or a new one: who dials again gets no new chances.
     pub fn issue(
         &self,
         account: &AccountId,
-        purpose: Purpose,
+        about: About,
         dialed: &str,
         at: Timestamp,
         expires_at: Timestamp,
         new_id: impl FnOnce() -> String,
     ) -> Pending {
         let mut inner = self.inner.lock();
-        let key = (account.clone(), purpose);
+        let key = (account.clone(), about);
         if let Some(pending) = inner.newest.get(&key).and_then(|id| inner.by_id.get(id))
             && pending.expires_at > at
         {
@@ -64,7 +94,7 @@ impl Challenges {
         let pending = Pending {
             id: new_id(),
             account: account.clone(),
-            purpose,
+            about,
             dialed: dialed.to_owned(),
             expires_at,
         };
@@ -87,6 +117,15 @@ impl Challenges {
             .get(id)
             .filter(|pending| pending.expires_at > at)
             .cloned()
+    }
+
+    /// Whether a challenge waits.
+    pub fn waits(&self, id: &str, at: Timestamp) -> bool {
+        let inner = self.inner.lock();
+        inner
+            .by_id
+            .get(id)
+            .is_some_and(|pending| pending.expires_at > at)
     }
 
     /// The newest challenge that waits of an account, for a purpose of this sort.
@@ -143,16 +182,14 @@ impl Inner {
         }
         self.order
             .push_back((pending.expires_at, pending.id.clone()));
-        self.newest.insert(
-            (pending.account.clone(), pending.purpose),
-            pending.id.clone(),
-        );
+        self.newest
+            .insert((pending.account.clone(), pending.about), pending.id.clone());
         self.by_id.insert(pending.id.clone(), pending);
     }
 
     fn remove(&mut self, id: &str) {
         if let Some(pending) = self.by_id.remove(id) {
-            let key = (pending.account, pending.purpose);
+            let key = (pending.account, pending.about);
             if self.newest.get(&key).is_some_and(|newest| newest == id) {
                 self.newest.remove(&key);
             }
@@ -171,7 +208,7 @@ mod tests {
         challenges
             .issue(
                 &account,
-                Purpose::Onboarding,
+                About::Call(Purpose::Onboarding),
                 "4420",
                 at,
                 at + 10.minutes(),
@@ -187,9 +224,12 @@ mod tests {
         assert_eq!(issue(&challenges, "a@b", at, "1"), "1");
         assert_eq!(issue(&challenges, "a@b", at + 9.minutes(), "2"), "1");
         assert_eq!(issue(&challenges, "a@b", at + 10.minutes(), "3"), "3");
+        assert!(challenges.waits("3", at + 10.minutes()));
         challenges.remove("3");
+        assert!(!challenges.waits("3", at + 10.minutes()));
         assert_eq!(issue(&challenges, "a@b", at + 11.minutes(), "4"), "4");
         assert!(challenges.get("4", at + 30.minutes()).is_none());
+        assert!(!challenges.waits("4", at + 30.minutes()));
     }
 
     #[test]

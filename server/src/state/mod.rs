@@ -6,7 +6,7 @@ mod recent;
 mod snapshot;
 
 pub use accounts::{Accounts, Resident};
-pub use challenges::{Challenges, Pending};
+pub use challenges::{About, Challenges, Pending};
 pub use recent::{Claim, Claimed, Recent};
 pub use snapshot::{Policies, Snapshot};
 

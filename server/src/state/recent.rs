@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use hashbrown::{DefaultHashBuilder, HashMap};
+use hashbrown::{DefaultHashBuilder, HashMap, hash_map::Entry};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -101,11 +101,17 @@ impl Recent {
             .put(key, Asked::Answered(position, at.as_second()), self.half);
     }
 
-    /// Forgets a key: the next who asks is decided anew.
-    pub fn forget(&self, key: u64) {
+    /// Forgets an answer that holds no longer: the next who asks is decided anew. What came after it stays.
+    pub fn forget(&self, key: u64, position: Position) {
         let mut shard = self.shard(key).lock();
-        shard.young.remove(&key);
-        shard.old.remove(&key);
+        let Shard { young, old } = &mut *shard;
+        for generation in [young, old] {
+            if let Entry::Occupied(asked) = generation.entry(key)
+                && matches!(asked.get(), Asked::Answered(at, _) if *at == position)
+            {
+                asked.remove();
+            }
+        }
     }
 
     fn shard(&self, key: u64) -> &Mutex<Shard> {
@@ -190,6 +196,27 @@ mod tests {
             recent.claim(1, 32, noon() + 32.seconds()),
             Claim::New(_)
         ));
+    }
+
+    #[test]
+    fn an_answer_is_forgotten_and_never_what_came_after_it() {
+        let recent = Recent::with_capacity(1_000);
+        let [first, second] = [7, 8].map(|offset| Position { segment: 1, offset });
+        let decide = |position| match recent.claim(1, 32, noon()) {
+            Claim::New(claimed) => claimed.answer(position, noon()),
+            other => panic!("{other:?}"),
+        };
+        decide(first);
+        recent.forget(1, first);
+        // Two saw the first answer: while the one decides anew, the other forgets it as well.
+        let deciding = recent.claim(1, 32, noon());
+        assert!(matches!(deciding, Claim::New(_)));
+        recent.forget(1, first);
+        assert!(matches!(recent.claim(1, 32, noon()), Claim::Wait(_)));
+        drop(deciding);
+        decide(second);
+        recent.forget(1, first);
+        assert!(matches!(recent.claim(1, 32, noon()), Claim::Answered(at) if at == second));
     }
 
     #[test]

@@ -12,8 +12,9 @@ mod sqlite;
 pub use queries::{AccountFilter, DecisionFilter, EntryCursor, EntryFilter, Statistics};
 pub(crate) use records::limit_columns;
 pub use records::{
-    AccountRecord, DayUsage, EntryRecord, GrantRecord, OutcomeRecord, Passed, PolicyRecord,
-    Shipment, TokenRecord, VerificationRecord, VerificationStatus, Written,
+    AccountRecord, DayUsage, EntryRecord, GrantRecord, OpenedChallenge, OutcomeRecord, Passed,
+    PolicyRecord, ReputationRecord, ReputationSource, Shipment, SourceMark, TokenRecord,
+    VerificationRecord, VerificationStatus, Written,
 };
 pub use sqlite::SqliteStore;
 
@@ -117,9 +118,9 @@ pub trait Store: Send + Sync + 'static {
     /// Deletes a token.
     async fn delete_token(&self, id: &str) -> Result<(), StoreError>;
 
-    /// Whether an account's challenge was issued, as far as decisions have been shipped and verifications opened.
-    async fn challenge_was_issued(&self, account: &AccountId, id: &str)
-    -> Result<bool, StoreError>;
+    /// Whom a challenge was issued for, as far as decisions have been shipped and verifications opened.
+    async fn challenged_account(&self, challenge_id: &str)
+    -> Result<Option<AccountId>, StoreError>;
     /// Opens a verification, unless the challenge was passed or opened `max_opens` times
     /// ([`StoreError::Conflict`]).
     async fn open_verification(
@@ -144,6 +145,12 @@ pub trait Store: Send + Sync + 'static {
     async fn failures(&self, since: Timestamp) -> Result<Vec<(AccountId, Timestamp)>, StoreError>;
     /// The challenges that were passed since a moment.
     async fn passed_challenges(&self, since: Timestamp) -> Result<Vec<String>, StoreError>;
+    /// The challenges about something that were first opened since a moment, oldest first.
+    async fn challenges_opened(
+        &self,
+        purpose: &str,
+        since: Timestamp,
+    ) -> Result<Vec<OpenedChallenge>, StoreError>;
     /// The grants that have not expired.
     async fn grants(&self, now: Timestamp) -> Result<Vec<GrantRecord>, StoreError>;
 
@@ -153,6 +160,22 @@ pub trait Store: Send + Sync + 'static {
         record: &OutcomeRecord,
         changes: &[Change],
     ) -> Result<(), StoreError>;
+
+    /// Every answer of a reputation service that has not expired, for the start.
+    async fn load_reputations(
+        &self,
+        now: Timestamp,
+        take: &mut (dyn FnMut(ReputationRecord) + Send),
+    ) -> Result<(), StoreError>;
+    /// Keeps answers and how far the server has got with their sources, over what was kept before, all or nothing. No
+    /// address stands twice for a source.
+    async fn keep_reputations(
+        &self,
+        records: &[ReputationRecord],
+        marks: &[SourceMark],
+    ) -> Result<(), StoreError>;
+    /// How far the server has got with each source.
+    async fn source_marks(&self) -> Result<Vec<SourceMark>, StoreError>;
 
     /// Takes what the journal ships.
     async fn ship(&self, shipment: &Shipment) -> Result<(), StoreError>;
@@ -178,7 +201,8 @@ pub trait Store: Send + Sync + 'static {
     async fn usage_since(&self, day: i32) -> Result<Vec<DayUsage>, StoreError>;
     /// The calls that have not ended and still hold a slot.
     async fn open_calls(&self, now: Timestamp) -> Result<Vec<CallRecord>, StoreError>;
-    /// Deletes what is older than a moment: decisions, calls, usage, failures, verifications, expired entries.
+    /// Deletes what is older than a moment: decisions, calls, usage, failures, verifications, expired entries and
+    /// reputations.
     async fn prune(&self, before: Timestamp, now: Timestamp) -> Result<u64, StoreError>;
     /// Ends: what was written is on the disk.
     async fn close(&self);

@@ -1,5 +1,7 @@
 //! What is written to a database and read again.
 
+use std::net::IpAddr;
+
 use jiff::Timestamp;
 use tfps_engine::{
     account::{Account, Limits},
@@ -94,6 +96,17 @@ pub struct VerificationRecord {
     pub status: VerificationStatus,
     /// When it was passed or failed.
     pub completed_at: Option<Timestamp>,
+}
+
+/// A challenge, by the verifications that were opened for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenedChallenge {
+    /// Its id.
+    pub id: String,
+    /// The account that it was issued for.
+    pub account: AccountId,
+    /// When it was opened for the first time.
+    pub first_opened_at: Timestamp,
 }
 
 /// Where a verification stands.
@@ -200,6 +213,55 @@ pub struct Shipment {
     pub grants: Vec<(i64, i64)>,
     /// Up to where in the journal this brings the database.
     pub position: Position,
+}
+
+/// Who said something of an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ReputationSource {
+    /// AbuseIPDB, when it was asked about the address.
+    AbuseIpdb,
+    /// APIBAN, by its list.
+    Apiban,
+}
+
+impl ReputationSource {
+    /// As it is kept.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AbuseIpdb => "abuseipdb",
+            Self::Apiban => "apiban",
+        }
+    }
+}
+
+/// What a service said of an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ReputationRecord {
+    /// Who.
+    pub source: ReputationSource,
+    /// Of whom.
+    pub ip: IpAddr,
+    /// How abusive, 0 to 100.
+    pub confidence: u8,
+    /// When.
+    pub answered_at: Timestamp,
+    /// Until when it is of use.
+    pub expires_at: Timestamp,
+}
+
+/// How far the server has got with a source.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceMark {
+    /// The source.
+    pub name: String,
+    /// Where to go on, as the source says; empty: at the beginning.
+    pub position: String,
+    /// Tells one key from another, and nothing else of it.
+    pub key_mark: String,
+    /// When it last answered.
+    pub refreshed_at: Option<Timestamp>,
+    /// Until when it wants to be left alone.
+    pub retry_at: Option<Timestamp>,
 }
 
 /// How many were made and how many were replaced or removed.

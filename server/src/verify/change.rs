@@ -9,7 +9,7 @@ use tfps_engine::{
 
 use super::{Verifier, VerifyError};
 use crate::{
-    state::Pending,
+    state::{About, Pending},
     store::{GrantRecord, Passed, StoreError},
 };
 
@@ -22,7 +22,12 @@ impl Verifier {
         at: Timestamp,
     ) -> Result<(Passed, String), VerifyError> {
         let id = &pending.account;
-        if pending.purpose == Purpose::Onboarding {
+        let purpose = match pending.about {
+            About::Call(purpose) => purpose,
+            // What the caller says goes to Learn.
+            About::Limits => return Ok((Passed::Nothing, String::new())),
+        };
+        if purpose == Purpose::Onboarding {
             if self.state.accounts.get(id).is_some() {
                 return Ok((Passed::Nothing, String::new()));
             }
@@ -54,7 +59,7 @@ impl Verifier {
         let step = policy.document.verification.quota_step;
         let maximum = policy.maximum_limits();
         let limits = &mut record.account.limits;
-        let words = match pending.purpose {
+        let words = match purpose {
             Purpose::SourceCountry(country) if grace > 0 => {
                 let words = format!(
                     "calls of {id} may come from {} for {grace} minutes",

@@ -25,15 +25,10 @@ pub enum VerifyError {
     ChallengeOver(String),
     /// Check issued no such challenge.
     #[error(
-        "there is no challenge {id} of {account}: send the id of the challenge that Check answered with, or none and \
-         the purpose"
+        "there is no challenge {0}, or it is another account's: send the id of the challenge that Check answered with, \
+         or none, but the account and the purpose"
     )]
-    UnknownChallenge {
-        /// The account.
-        account: AccountId,
-        /// The id that was sent.
-        id: String,
-    },
+    UnknownChallenge(String),
     /// The challenge is for something else.
     #[error("the challenge was issued for {issued}, not for {asked}")]
     OtherChallenge {
@@ -42,6 +37,21 @@ pub enum VerifyError {
         /// What was asked.
         asked: String,
     },
+    /// The policy does not let callers change their limits.
+    #[error(
+        "the policy `{0}` does not let callers change their limits: set verification.ask_limits = true in it"
+    )]
+    LimitsNotAsked(String),
+    /// The operator blocked the account.
+    #[error(
+        "the operator has blocked {0}: `tfpsctl unblock` lets it call and change its limits again"
+    )]
+    Blocked(AccountId),
+    /// There is no such account.
+    #[error(
+        "there is no account {0}: who is not known introduces himself by calling, not by changing limits"
+    )]
+    UnknownAccount(AccountId),
     /// The account is locked.
     #[error("{account} is locked by {failures} failed verifications until {until}")]
     Locked {

@@ -4,10 +4,12 @@ mod change;
 mod error;
 mod secret;
 mod turns;
+mod wanted;
 
 pub use change::grant_of;
 pub use error::VerifyError;
 pub use secret::{PIN_DIGITS, hash_pin};
+pub use wanted::Wanted;
 
 use std::sync::Arc;
 
@@ -20,7 +22,7 @@ use crate::{
     auth::Principal,
     check::random_id,
     clock::Clock,
-    state::{Pending, State},
+    state::{About, Pending, State},
     store::{
         AccountRecord, GrantRecord, Passed, Store, StoreError, VerificationRecord,
         VerificationStatus,
@@ -28,7 +30,9 @@ use crate::{
 };
 use jiff::{SignedDuration, Timestamp};
 use tfps_engine::{
+    account::Limits,
     call::AccountId,
+    decision::Purpose,
     policy::{Policy, VerificationMethod},
     usage::Lock,
 };
@@ -73,6 +77,8 @@ pub struct Completed {
     pub locked_until: Option<Timestamp>,
     /// The account after the change.
     pub account: Option<AccountRecord>,
+    /// Set where the caller is to be asked for his limits: the most that he can get.
+    pub limits_asked: Option<Limits>,
 }
 
 impl Verifier {
@@ -92,16 +98,10 @@ impl Verifier {
     ///
     /// # Errors
     /// When none waits, it is for something else, or the account is locked.
-    pub async fn start(
-        &self,
-        caller: &Principal,
-        account: &AccountId,
-        challenge_id: &str,
-        purpose: Option<&str>,
-    ) -> Result<Opened, VerifyError> {
-        caller.require_account(account)?;
+    pub async fn start(&self, caller: &Principal, wanted: Wanted) -> Result<Opened, VerifyError> {
         let at = self.clock.now();
-        let pending = self.pending(account, challenge_id, purpose, at).await?;
+        let pending = self.pending(caller, wanted, at).await?;
+        let account = &pending.account;
         let policy = self.policy(account);
         let limits = &policy.document.verification;
         let failures = self.require_unlocked(account, &policy, at)?;
@@ -121,7 +121,7 @@ impl Verifier {
             id: id.clone(),
             challenge_id: pending.id.clone(),
             account: account.clone(),
-            purpose: pending.purpose.as_str().to_owned(),
+            purpose: pending.about.as_str().to_owned(),
             opened_at: at,
             expires_at: at + lifetime,
             digits_hash: digits.as_deref().map(|digits| digits_hash(&id, digits)),
@@ -224,6 +224,7 @@ impl Verifier {
             ),
             locked_until: None,
             account: self.store.account(account).await.ok(),
+            limits_asked: limits_asked(&pending, policy),
         })
     }
 
@@ -252,56 +253,13 @@ impl Verifier {
                 .until
                 .and_then(|until| Timestamp::from_second(until).ok()),
             account: None,
+            limits_asked: None,
         })
     }
 
     fn grant(&self, record: &GrantRecord, at: Timestamp) {
         if let Some(ledger) = self.state.ledger(&record.account) {
             ledger.lock().grant(grant_of(record), at);
-        }
-    }
-
-    /// The challenge that is asked for, which waits.
-    async fn pending(
-        &self,
-        account: &AccountId,
-        id: &str,
-        purpose: Option<&str>,
-        at: Timestamp,
-    ) -> Result<Pending, VerifyError> {
-        let challenges = &self.state.challenges;
-        let pending = if id.is_empty() {
-            let purpose = purpose.unwrap_or_default();
-            challenges
-                .newest(account, purpose, at)
-                .ok_or_else(|| VerifyError::NoChallenge {
-                    account: account.clone(),
-                    purpose: purpose.to_owned(),
-                })?
-        } else {
-            match challenges.get(id, at) {
-                Some(pending) if pending.account == *account => pending,
-                _ => return Err(self.not_pending(account, id).await),
-            }
-        };
-        match purpose {
-            Some(asked) if asked != pending.purpose.as_str() => Err(VerifyError::OtherChallenge {
-                issued: pending.purpose.as_str(),
-                asked: asked.to_owned(),
-            }),
-            _ => Ok(pending),
-        }
-    }
-
-    /// Why a challenge does not wait. Of another account's it is not told that there is one.
-    async fn not_pending(&self, account: &AccountId, id: &str) -> VerifyError {
-        match self.store.challenge_was_issued(account, id).await {
-            Ok(true) => VerifyError::ChallengeOver(id.to_owned()),
-            Ok(false) => VerifyError::UnknownChallenge {
-                account: account.clone(),
-                id: id.to_owned(),
-            },
-            Err(error) => VerifyError::Store(error),
         }
     }
 
@@ -364,6 +322,18 @@ impl Verifier {
         own.or_else(|| policy.document.verification.pin_hash.clone())
             .ok_or_else(|| VerifyError::NoPin(policy.document.name.clone()))
     }
+}
+
+/// What the caller of a passed challenge can ask for. Where the policy leaves him nothing, he is not asked.
+fn limits_asked(passed: &Pending, policy: &Policy) -> Option<Limits> {
+    let maximum = policy.maximum_limits();
+    let (concurrent_calls, daily_quota) = maximum.in_hours(false);
+    let asks = match passed.about {
+        About::Call(purpose) => purpose == Purpose::Onboarding,
+        About::Limits => true,
+    };
+    let gives = concurrent_calls > 0 && daily_quota > 0;
+    (policy.document.verification.ask_limits && asks && gives).then_some(maximum)
 }
 
 fn attempts_left(max_failures: u32, failures: u32) -> u32 {

@@ -6,6 +6,7 @@ mod accounts;
 mod decisions;
 mod entries;
 mod policies;
+mod reputations;
 mod scene;
 mod tokens;
 mod verifications;
@@ -46,6 +47,11 @@ macro_rules! suite {
                 entries_are_listed_by_filter_and_page,
                 an_entry_that_has_expired_is_not_loaded,
             }
+            reputations {
+                answers_are_kept_over_older_ones_until_they_expire,
+                many_answers_are_kept_and_loaded_in_pages,
+                how_far_a_source_was_read_is_kept,
+            }
             tokens {
                 tokens_come_and_go,
             }
@@ -57,6 +63,7 @@ macro_rules! suite {
                 failures_are_counted_and_forgotten,
                 grants_are_used_and_expire,
                 a_challenge_is_known_when_it_was_shipped_or_opened,
+                challenges_are_told_by_their_first_opening,
             }
             decisions {
                 a_shipment_that_comes_twice_is_there_once,

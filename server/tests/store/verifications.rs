@@ -2,8 +2,8 @@
 
 use tfps_engine::{number::Country, usage::GrantKind};
 use tfps_server::store::{
-    AccountRecord, GrantRecord, Passed, Shipment, Store, StoreError, VerificationRecord,
-    VerificationStatus,
+    AccountRecord, GrantRecord, OpenedChallenge, Passed, Shipment, Store, StoreError,
+    VerificationRecord, VerificationStatus,
 };
 
 use crate::scene::{account, challenged, id, minutes, noon};
@@ -231,15 +231,47 @@ pub async fn a_challenge_is_known_when_it_was_shipped_or_opened(store: &impl Sto
     };
     store.ship(&shipment).await.unwrap();
     store.open_verification(&attempt(1), 5).await.unwrap();
-    for (account, challenge, known) in [
-        (&alice, "shipped", true),
-        (&alice, "challenge", true),
-        (&alice, "never", false),
-        (&alice, "", false),
-        (&id("mallory@example.com"), "shipped", false),
-        (&id("mallory@example.com"), "challenge", false),
+    for (challenge, whose) in [
+        ("shipped", Some(&alice)),
+        ("challenge", Some(&alice)),
+        ("never", None),
+        ("", None),
     ] {
-        let answer = store.challenge_was_issued(account, challenge).await;
-        assert_eq!(answer.unwrap(), known, "{account} {challenge}");
+        let answer = store.challenged_account(challenge).await;
+        assert_eq!(answer.unwrap().as_ref(), whose, "{challenge}");
     }
+}
+
+pub async fn challenges_are_told_by_their_first_opening(store: &impl Store) {
+    let at = |id: &str, challenge: &str, after: i64| VerificationRecord {
+        id: id.to_owned(),
+        challenge_id: challenge.to_owned(),
+        purpose: "limits".to_owned(),
+        opened_at: noon() + minutes(after),
+        ..opened("", "alice@example.com")
+    };
+    let other = VerificationRecord {
+        purpose: "quota".to_owned(),
+        ..at("5", "other", 2)
+    };
+    for record in [
+        at("1", "old", 0),
+        at("2", "late", 3),
+        at("3", "early", 2),
+        at("4", "early", 4),
+        at("6", "old", 4),
+        other,
+    ] {
+        store.open_verification(&record, 5).await.unwrap();
+    }
+    let told = |challenge: &str, after: i64| OpenedChallenge {
+        id: challenge.to_owned(),
+        account: id("alice@example.com"),
+        first_opened_at: noon() + minutes(after),
+    };
+    let since = noon() + minutes(1);
+    assert_eq!(
+        store.challenges_opened("limits", since).await.unwrap(),
+        [told("early", 2), told("late", 3)]
+    );
 }

@@ -119,6 +119,12 @@ impl VerifyService for Fake {
             .into(),
             country: if pin { "" } else { "SO" }.to_owned(),
             dialed_number: "0025261234567".to_owned(),
+            account: request.account.or_else(|| {
+                Some(AccountKey {
+                    username: "alice".to_owned(),
+                    domain: "example.com".to_owned(),
+                })
+            }),
         }))
     }
 
@@ -132,6 +138,16 @@ impl VerifyService for Fake {
                 change: "destination country SO is open until 2026-06-09 21:30:00Z".to_owned(),
                 attempts_left: 3,
                 account: Some(self.state().accounts[0].clone()),
+                ..Default::default()
+            },
+            "0418" => CompleteVerificationResponse {
+                passed: true,
+                change: "the account alice@example.com is known from now on".to_owned(),
+                attempts_left: 4,
+                limits_asked: Some(LimitsAsked {
+                    max_concurrent_calls: 5,
+                    max_daily_quota: 99,
+                }),
                 ..Default::default()
             },
             "" => CompleteVerificationResponse {

@@ -99,6 +99,7 @@ fn policy(name: &str, domain: &str) -> Policy {
             international_prefixes: vec!["011".to_owned(), "00".to_owned()],
             national_prefix: "1".to_owned(),
             bare_numbers: BareNumbers::E164.into(),
+            emergency_numbers: vec!["9911".to_owned()],
         }),
         verification: Some(Verification {
             method: VerificationMethod::Captcha.into(),
@@ -244,6 +245,7 @@ pub fn decisions() -> Vec<Decision> {
             e164: decided.e164,
             source_ip: "198.51.100.7".to_owned(),
             source_country: "US".to_owned(),
+            source_asn: 64_500,
             user_agent: user_agent.to_owned(),
             verdict: decided.verdict,
             code: decided.code,
@@ -359,6 +361,23 @@ pub fn status() -> GetStatusResponse {
         decisions: 1_234_567,
         warnings: vec!["the database was away for 12 s".to_owned()],
         memory_bytes: 536_870_912,
+        sources: vec![
+            SourceStatus {
+                name: "abuseipdb".to_owned(),
+                state: SourceState::Paused.into(),
+                entries: 1_234,
+                refresh_time: time("2026-06-08T12:00:00Z"),
+                retry_time: time("2026-06-08T20:00:00Z"),
+                error: "status 429: Daily rate limit of 1000 requests exceeded".to_owned(),
+            },
+            SourceStatus {
+                name: "apiban".to_owned(),
+                state: SourceState::Ok.into(),
+                entries: 250,
+                refresh_time: time("2026-06-08T21:00:00Z"),
+                ..Default::default()
+            },
+        ],
     }
 }
 

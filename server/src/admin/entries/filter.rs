@@ -46,6 +46,7 @@ impl Admin {
                 keys.into_iter()
                     .filter(|key| key.value.matches_agent(matching))
                     .map(|key| key.value.to_string())
+                    .chain(self.listed_agents(matching))
                     .collect()
             }
             EntryKind::Number => values_matching_number(matching)?,

@@ -1,14 +1,11 @@
 //! Large lists, line by line, all or nothing.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use jiff::Timestamp;
 use tfps_engine::{
     call::printable,
-    lists::{Change, EntryKey, EntryKind, EntryValue, ListEntry},
+    lists::{Change, EntryKey, EntryKind, EntryValue, ListEntry, SharedTexts},
 };
 
 use super::{EntryLine, MAX_REASON, domain_of, texts};
@@ -61,7 +58,7 @@ pub struct Import {
     source: Arc<str>,
     replace: bool,
     skip_invalid: bool,
-    reasons: HashSet<Arc<str>>,
+    reasons: SharedTexts,
     entries: HashMap<EntryValue, Arc<str>>,
     imported: Imported,
 }
@@ -78,14 +75,14 @@ impl Import {
     ) -> Result<Self, AdminError> {
         caller.require(Permission::Change)?;
         let domain = domain_of(caller, &header.domain, "header.domain")?;
-        let (source, reason) = texts(&header, "header.")?;
+        let (source, _) = texts(&header, "header.")?;
         Ok(Self {
             header,
             domain,
             source,
             replace,
             skip_invalid,
-            reasons: HashSet::from([reason]),
+            reasons: SharedTexts::default(),
             entries: HashMap::new(),
             imported: Imported::default(),
         })
@@ -136,15 +133,7 @@ impl Import {
                         format!("is one more than the {MAX_IMPORT} that one list can have");
                     return Err(AdminError::field(field, problem));
                 }
-                let reason = printable(reason);
-                let reason = match self.reasons.get(&*reason) {
-                    Some(shared) => Arc::clone(shared),
-                    None => {
-                        let shared: Arc<str> = reason.into();
-                        self.reasons.insert(Arc::clone(&shared));
-                        shared
-                    }
-                };
+                let reason = self.reasons.of(&printable(reason));
                 if self.entries.insert(value, reason).is_some() {
                     self.imported.duplicates += 1;
                 }

@@ -1,9 +1,9 @@
 //! Who changes the lists.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Duration};
 
-use tfps_engine::lists::Change;
-use tokio::sync::Mutex;
+use tfps_engine::lists::{Change, Feed, Lists};
+use tokio::{sync::Mutex, task::spawn_blocking, time::sleep};
 
 use crate::{
     clock::Clock,
@@ -60,7 +60,7 @@ impl ListKeeper {
         let _turn = self.turns.lock().await;
         // The new lists are made before anything is written, off the threads that answer calls, and swapped in after.
         let before = self.state.snapshot.load_full();
-        let (lists, changes) = tokio::task::spawn_blocking(move || {
+        let (lists, changes) = spawn_blocking(move || {
             before
                 .lists
                 .with(changes.iter().cloned())
@@ -70,10 +70,37 @@ impl ListKeeper {
         .map_err(|error| StoreError::Unavailable(error.to_string()))?
         .map_err(|error| StoreError::Unavailable(error.to_string()))?;
         write(changes).await?;
-        self.state.snapshot.rcu(|snapshot| Snapshot {
-            policies: snapshot.policies.clone(),
-            lists: lists.clone(),
-        });
+        self.swap(|_| lists.clone());
         Ok(())
     }
+
+    /// Puts a list of others in place of that of the same name.
+    pub async fn put_feed(&self, feed: Feed) {
+        let _turn = self.turns.lock().await;
+        self.swap(|lists| lists.with_feed(feed.clone()));
+    }
+
+    /// Drops a list of others whole.
+    pub async fn drop_feed(&self, name: &str) {
+        let _turn = self.turns.lock().await;
+        self.swap(|lists| lists.without_feed(name));
+    }
+
+    fn swap(&self, changed: impl Fn(&Lists) -> Lists) {
+        let before = self.state.snapshot.rcu(|snapshot| Snapshot {
+            policies: snapshot.policies.clone(),
+            lists: changed(&snapshot.lists),
+        });
+        tokio::spawn(forget(before));
+    }
+}
+
+/// Frees what was replaced once no call reads it any more, and not on the way of the last call that does: a million entries
+/// take long.
+async fn forget(mut snapshot: Arc<Snapshot>) {
+    const LOOK_AGAIN: Duration = Duration::from_millis(100);
+    while Arc::get_mut(&mut snapshot).is_none() {
+        sleep(LOOK_AGAIN).await;
+    }
+    let _ = spawn_blocking(move || drop(snapshot)).await;
 }

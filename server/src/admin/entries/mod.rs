@@ -3,12 +3,14 @@
 mod filter;
 mod import;
 mod keeper;
+mod listed;
 
 pub use import::{Import, Imported, RejectedLine, line_field};
 pub use keeper::ListKeeper;
 
 use std::sync::Arc;
 
+use self::listed::Place;
 use super::{Admin, AdminError, cursor, page_size};
 use crate::{
     auth::{Permission, Principal},
@@ -62,19 +64,29 @@ impl Admin {
     ) -> Result<(Vec<EntryRecord>, String, u64), AdminError> {
         caller.require(Permission::See)?;
         let filter = self.narrow(caller, filter, matching).await?;
-        let after = cursor::read::<4>(token)?.map(|[kind, domain, value, source]| EntryCursor {
+        let token = cursor::read::<4>(token)?;
+        let size = page_size(size);
+        if let Some(place) = token.as_ref().and_then(Place::of) {
+            let page = self.listed(&filter, &place, size).await?;
+            let (_, kept) = self.store.entries(&filter, None, 1).await?;
+            let next = page.next.map(|next| next.token());
+            return Ok((page.records, next.unwrap_or_default(), kept + page.total));
+        }
+        let after = token.map(|[kind, domain, value, source]| EntryCursor {
             kind,
             domain,
             value,
             source,
         });
-        let size = page_size(size);
-        let (mut records, total) = self
+        let (mut records, kept) = self
             .store
             .entries(&filter, after.as_ref(), size + 1)
             .await?;
         let more = records.len() > size;
         records.truncate(size);
+        // What others list comes after what is in the database.
+        let room = if more { 0 } else { size - records.len() };
+        let listed = self.listed(&filter, &Place::default(), room).await?;
         let next = records.last().filter(|_| more).map(|record| {
             let key = &record.entry.key;
             cursor::write(&[
@@ -84,7 +96,9 @@ impl Admin {
                 &key.source,
             ])
         });
-        Ok((records, next.unwrap_or_default(), total))
+        let next = next.or_else(|| listed.next.map(|next| next.token()));
+        records.extend(listed.records);
+        Ok((records, next.unwrap_or_default(), kept + listed.total))
     }
 
     /// Makes or replaces entries, all or none.
@@ -154,6 +168,16 @@ impl Admin {
             ));
         }
         let filter = self.narrow(caller, filter, matching).await?;
+        if let Some(source) = &filter.source
+            && self.is_listed(source)
+        {
+            return Err(AdminError::field(
+                "filter.source",
+                format!(
+                    "`{source}` is a list of the configuration: take its [[list]] out there, and reload; or allow single entries"
+                ),
+            ));
+        }
         let keys = self.store.entry_keys(&filter).await?;
         let written = self
             .lists

@@ -8,6 +8,7 @@ use super::{AdminRpc, Answer};
 use crate::{
     auth::Permission,
     grpc::{caller, convert},
+    sources::{SourceState, SourceStatus},
 };
 
 pub(super) async fn status(
@@ -31,6 +32,13 @@ pub(super) async fn status(
                 nanos: waited.subsec_nanos().max(0),
             }
         });
+    let sources = if whole {
+        rpc.operation.sources()
+    } else {
+        Vec::new()
+    };
+    let mut warnings = overview.warnings;
+    warnings.extend(sources.iter().filter_map(SourceStatus::warning));
     Ok(Response::new(v1::GetStatusResponse {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         start_time: Some(convert::timestamp(rpc.operation.started_at())),
@@ -63,9 +71,32 @@ pub(super) async fn status(
             u64::try_from(rpc.operation.metrics().in_flight.get()).unwrap_or_default(),
         ),
         decisions: shown(rpc.operation.metrics().decisions()),
-        warnings: overview.warnings,
+        warnings,
         memory_bytes: shown(crate::operation::resident_bytes()),
+        sources: sources
+            .into_iter()
+            .filter(|source| source.state != SourceState::Off)
+            .map(source_status)
+            .collect(),
     }))
+}
+
+fn source_status(source: SourceStatus) -> v1::SourceStatus {
+    let state = match source.state {
+        SourceState::Off => v1::SourceState::Off,
+        SourceState::Ok => v1::SourceState::Ok,
+        SourceState::Paused => v1::SourceState::Paused,
+        SourceState::Disabled => v1::SourceState::Disabled,
+        SourceState::Failing => v1::SourceState::Failing,
+    };
+    v1::SourceStatus {
+        name: source.name.into_owned(),
+        state: state.into(),
+        entries: source.entries,
+        refresh_time: source.refreshed_at.map(convert::timestamp),
+        retry_time: source.retry_at.map(convert::timestamp),
+        error: source.error,
+    }
 }
 
 pub(super) async fn statistics(

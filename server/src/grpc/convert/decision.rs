@@ -153,6 +153,7 @@ pub(crate) fn decision(record: DecisionRecord) -> v1::Decision {
         challenge_id: record.challenge_id,
         destination_country: record.destination_country,
         source_country: record.source_country,
+        source_asn: record.source_asn,
         number_kind: record.number_kind,
         off_hours: record.off_hours,
         risk_score: record.risk,

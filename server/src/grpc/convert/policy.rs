@@ -74,6 +74,7 @@ pub(crate) fn view(view: &PolicyView) -> v1::Policy {
             quota_step: verification.quota_step,
             pin: String::new(),
             has_pin: verification.pin_hash.is_some(),
+            ask_limits: verification.ask_limits,
         }),
         repeats: Some(v1::RepeatLimit {
             max_repeats: document.repeats.max_repeats,
@@ -161,6 +162,7 @@ fn dial_plan(plan: &DialPlan) -> v1::DialPlan {
             BareNumbers::National => v1::BareNumbers::National,
         }
         .into(),
+        emergency_numbers: plan.emergency_numbers().to_vec(),
     }
 }
 
@@ -296,16 +298,22 @@ fn read_dial_plan(plan: v1::DialPlan) -> Result<DialPlan, Status> {
         Err(_) => return Err(none("policy.dial_plan.bare_numbers", plan.bare_numbers)),
     };
     let only_home = plan.international_prefixes.is_empty() && plan.national_prefix.is_empty();
+    let wrong = |error| status::invalid("policy.dial_plan", error);
     if only_home {
-        return Ok(usual.with_bare_numbers(bare));
+        let usual = usual.with_bare_numbers(bare);
+        return usual
+            .with_emergency_numbers(plan.emergency_numbers)
+            .map_err(wrong);
     }
     let prefixes = if plan.international_prefixes.is_empty() {
         usual.international_prefixes().to_vec()
     } else {
         plan.international_prefixes
     };
-    DialPlan::new(home, prefixes, super::given(plan.national_prefix), bare)
-        .map_err(|error| status::invalid("policy.dial_plan", error))
+    let national_prefix = super::given(plan.national_prefix);
+    DialPlan::new(home, prefixes, national_prefix, bare)
+        .and_then(|own| own.with_emergency_numbers(plan.emergency_numbers))
+        .map_err(wrong)
 }
 
 fn read_verification(
@@ -329,6 +337,7 @@ fn read_verification(
     own.grace_minutes = verification.grace_minutes;
     own.grace_calls = verification.grace_calls;
     take(&mut own.quota_step, verification.quota_step);
+    own.ask_limits = verification.ask_limits;
     Ok(())
 }
 

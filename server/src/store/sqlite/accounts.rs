@@ -9,10 +9,11 @@ use tfps_engine::{
     call::AccountId,
     number::CountrySet,
 };
-use tokio::sync::mpsc;
 
 use super::{
-    AccountFilter, AccountRecord, PAGES_AHEAD, ROWS_AHEAD, StoreError, corrupt, stopped, timestamp,
+    AccountFilter, AccountRecord, StoreError, corrupt,
+    pages::{Pages, ROWS, hand_over},
+    timestamp,
 };
 use crate::store::limit_columns;
 
@@ -20,21 +21,15 @@ const COLUMNS: &str = "domain, username, concurrent_calls, concurrent_calls_off_
      daily_quota_off_hours, source_countries, destination_countries, policy, block_reason, \
      email_address, pin_hash, version, created_at, updated_at";
 
-/// Hands every account over. Reading, parsing and taking go on at the same time, each by a thread of its own.
+/// Hands every account over.
 pub(super) async fn load(
     pool: &SqlitePool,
     take: &mut (dyn FnMut(Account) + Send),
 ) -> Result<(), StoreError> {
-    let (sender, mut pages) = mpsc::channel(PAGES_AHEAD);
-    let reading = tokio::spawn(read_pages(pool.clone(), sender));
-    while let Some(page) = pages.recv().await {
-        page.into_iter().for_each(&mut *take);
-    }
-    reading.await.map_err(|error| stopped(&error))?
+    hand_over(|pages| read_pages(pool.clone(), pages), take).await
 }
 
-/// Reads in pages: a reader that is ahead of the parser by as much as it may be wakes it, and is woken, at every row.
-async fn read_pages(pool: SqlitePool, pages: mpsc::Sender<Vec<Account>>) -> Result<(), StoreError> {
+async fn read_pages(pool: SqlitePool, pages: Pages<Account>) -> Result<(), StoreError> {
     let mut after: Option<AccountId> = None;
     loop {
         let (domain, username) = after
@@ -47,14 +42,14 @@ async fn read_pages(pool: SqlitePool, pages: mpsc::Sender<Vec<Account>>) -> Resu
         )
         .bind(domain)
         .bind(username)
-        .bind(ROWS_AHEAD as i64)
+        .bind(ROWS as i64)
         .fetch(&pool);
-        let mut page = Vec::with_capacity(ROWS_AHEAD);
+        let mut page = Vec::with_capacity(ROWS);
         while let Some(row) = rows.try_next().await? {
             page.push(account(&row)?);
         }
         drop(rows);
-        let full = page.len() == ROWS_AHEAD;
+        let full = page.len() == ROWS;
         after = page.last().map(|account| account.id.clone());
         if pages.send(page).await.is_err() || !full {
             return Ok(());

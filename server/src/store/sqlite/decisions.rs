@@ -13,7 +13,7 @@ use crate::journal::{CallRecord, DecisionRecord, Position, Progress};
 const COLUMNS: &str = "id, decided_at, domain, username, dialed_number, e164, caller_number, source_ip, user_agent, \
      concurrent_calls, call_id, forwarded_from, trunk, verdict, code, reason, purpose, challenge_id, \
      challenge_expires_at, destination_country, source_country, number_kind, off_hours, risk, monitored_verdict, \
-     monitored_code, monitored_reason, policy, latency_us";
+     monitored_code, monitored_reason, policy, latency_us, source_asn";
 
 pub(super) async fn ship(
     connection: &mut SqliteConnection,
@@ -53,7 +53,7 @@ async fn insert_decisions(
     connection: &mut SqliteConnection,
     decisions: &[DecisionRecord],
 ) -> Result<(), StoreError> {
-    /// Rows a statement: 29 parameters each, of SQLite's 32,766.
+    /// Rows a statement: 30 parameters each, of SQLite's 32,766.
     const CHUNK: usize = 1_000;
     for chunk in decisions.chunks(CHUNK) {
         let mut query = QueryBuilder::<Sqlite>::new("INSERT INTO decisions (");
@@ -87,7 +87,8 @@ async fn insert_decisions(
                 .push_bind(&decision.monitored_code)
                 .push_bind(&decision.monitored_reason)
                 .push_bind(&decision.policy)
-                .push_bind(decision.latency_us);
+                .push_bind(decision.latency_us)
+                .push_bind(decision.source_asn);
         });
         // A crash between a shipment and its answer ships it again.
         query.push(" ON CONFLICT (id) DO NOTHING");
@@ -406,6 +407,10 @@ pub(super) async fn prune(
             "DELETE FROM entries WHERE expires_at < ?",
             now.as_millisecond(),
         ),
+        (
+            "DELETE FROM reputations WHERE expires_at < ?",
+            now.as_millisecond(),
+        ),
     ] {
         pruned += sqlx::query(sql)
             .bind(bound)
@@ -447,6 +452,7 @@ fn record(row: &SqliteRow) -> Result<DecisionRecord, StoreError> {
         monitored_reason: row.try_get(26)?,
         policy: row.try_get(27)?,
         latency_us: row.try_get(28)?,
+        source_asn: row.try_get(29)?,
         ..DecisionRecord::default()
     })
 }

@@ -1,41 +1,36 @@
 //! Entries of the lists.
 
-use std::{collections::HashSet, sync::Arc};
+use std::collections::HashSet;
 
 use futures::TryStreamExt;
 use jiff::Timestamp;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, SqlitePool, sqlite::SqliteRow};
-use tfps_engine::lists::{Action, Change, EntryKey, EntryKind, EntryValue, ListEntry};
-use tokio::sync::mpsc;
+use tfps_engine::lists::{Action, Change, EntryKey, EntryKind, EntryValue, ListEntry, SharedTexts};
 
 use super::{
-    EntryCursor, EntryFilter, EntryRecord, PAGES_AHEAD, ROWS_AHEAD, StoreError, Written, corrupt,
-    stopped, timestamp,
+    EntryCursor, EntryFilter, EntryRecord, StoreError, Written, corrupt,
+    pages::{Pages, ROWS, hand_over},
+    timestamp,
 };
 
 /// Rows a statement: SQLite takes 32,766 parameters.
 const CHUNK: usize = 2_000;
 
-/// Hands every entry over that has not expired, as accounts are handed over.
+/// Hands every entry over that has not expired.
 pub(super) async fn load(
     pool: &SqlitePool,
     now: Timestamp,
     take: &mut (dyn FnMut(ListEntry) + Send),
 ) -> Result<(), StoreError> {
-    let (sender, mut pages) = mpsc::channel(PAGES_AHEAD);
-    let reading = tokio::spawn(read_pages(pool.clone(), now, sender));
-    while let Some(page) = pages.recv().await {
-        page.into_iter().for_each(&mut *take);
-    }
-    reading.await.map_err(|error| stopped(&error))?
+    hand_over(|pages| read_pages(pool.clone(), now, pages), take).await
 }
 
 async fn read_pages(
     pool: SqlitePool,
     now: Timestamp,
-    pages: mpsc::Sender<Vec<ListEntry>>,
+    pages: Pages<ListEntry>,
 ) -> Result<(), StoreError> {
-    let mut shared = Shared::default();
+    let mut shared = SharedTexts::default();
     let mut after: [String; 4] = Default::default();
     loop {
         let [kind, domain, value, source] = &after;
@@ -49,13 +44,13 @@ async fn read_pages(
         .bind(value)
         .bind(source)
         .bind(now.as_millisecond())
-        .bind(ROWS_AHEAD as i64)
+        .bind(ROWS as i64)
         .fetch(&pool);
-        let mut page = Vec::with_capacity(ROWS_AHEAD);
+        let mut page = Vec::with_capacity(ROWS);
         let mut last = None;
         while let Some(row) = rows.try_next().await? {
             page.push(entry(&row, &mut shared)?);
-            if page.len() == ROWS_AHEAD {
+            if page.len() == ROWS {
                 last = Some([
                     row.try_get(0)?,
                     row.try_get(1)?,
@@ -101,7 +96,7 @@ pub(super) async fn list(
     query
         .push(" ORDER BY kind, domain, value, source LIMIT ")
         .push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
-    let mut shared = Shared::default();
+    let mut shared = SharedTexts::default();
     let rows = query.build().fetch_all(pool).await?;
     let records = rows
         .iter()
@@ -121,7 +116,7 @@ pub(super) async fn keys(
 ) -> Result<Vec<EntryKey>, StoreError> {
     let mut query = QueryBuilder::new("SELECT kind, domain, value, source FROM entries WHERE TRUE");
     push_filter(&mut query, filter);
-    let mut shared = Shared::default();
+    let mut shared = SharedTexts::default();
     let mut keys = Vec::new();
     let mut rows = query.build().fetch(pool);
     while let Some(row) = rows.try_next().await? {
@@ -259,24 +254,7 @@ fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &EntryFilter) {
     }
 }
 
-/// Sources and reasons are the same for thousands of entries: one copy serves them.
-#[derive(Default)]
-struct Shared(HashSet<Arc<str>>);
-
-impl Shared {
-    fn of(&mut self, text: &str) -> Arc<str> {
-        match self.0.get(text) {
-            Some(shared) => Arc::clone(shared),
-            None => {
-                let shared: Arc<str> = text.into();
-                self.0.insert(Arc::clone(&shared));
-                shared
-            }
-        }
-    }
-}
-
-fn key(row: &SqliteRow, shared: &mut Shared) -> Result<EntryKey, StoreError> {
+fn key(row: &SqliteRow, shared: &mut SharedTexts) -> Result<EntryKey, StoreError> {
     let kind = match row.try_get::<&str, _>(0)? {
         "ip" => EntryKind::Ip,
         "number" => EntryKind::Number,
@@ -292,7 +270,7 @@ fn key(row: &SqliteRow, shared: &mut Shared) -> Result<EntryKey, StoreError> {
     })
 }
 
-fn entry(row: &SqliteRow, shared: &mut Shared) -> Result<ListEntry, StoreError> {
+fn entry(row: &SqliteRow, shared: &mut SharedTexts) -> Result<ListEntry, StoreError> {
     let action = match row.try_get::<&str, _>(4)? {
         "block" => Action::Block,
         "allow" => Action::Allow,

@@ -3,7 +3,9 @@
 mod accounts;
 mod decisions;
 mod entries;
+mod pages;
 mod policies;
+mod reputations;
 mod tokens;
 mod verifications;
 
@@ -23,15 +25,11 @@ use tfps_engine::{
 
 use super::{
     AccountFilter, AccountRecord, DayUsage, DecisionFilter, EntryCursor, EntryFilter, EntryRecord,
-    GrantRecord, OutcomeRecord, Passed, PolicyRecord, Shipment, Statistics, Store, StoreError,
-    TokenRecord, VerificationRecord, Written,
+    GrantRecord, OpenedChallenge, OutcomeRecord, Passed, PolicyRecord, ReputationRecord,
+    ReputationSource, Shipment, SourceMark, Statistics, Store, StoreError, TokenRecord,
+    VerificationRecord, Written,
 };
 use crate::journal::{CallRecord, DecisionRecord, Position};
-
-/// Rows that are read ahead of who takes them.
-const ROWS_AHEAD: usize = 4_096;
-/// Pages of so many rows that are ahead of who takes them.
-const PAGES_AHEAD: usize = 2;
 
 /// How long is waited for a connection, and then for another process's lock: both together less than the deadline that
 /// clients have unless they set one, so that they are told UNAVAILABLE.
@@ -58,7 +56,7 @@ impl SqliteStore {
             .busy_timeout(PATIENCE)
             .foreign_keys(true)
             .pragma("cache_size", "-65536")
-            .row_buffer_size(ROWS_AHEAD);
+            .row_buffer_size(pages::ROWS);
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(PATIENCE)
@@ -240,12 +238,11 @@ impl Store for SqliteStore {
         Ok(transaction.commit().await?)
     }
 
-    async fn challenge_was_issued(
+    async fn challenged_account(
         &self,
-        account: &AccountId,
-        id: &str,
-    ) -> Result<bool, StoreError> {
-        verifications::challenge_was_issued(&self.readers, account, id).await
+        challenge_id: &str,
+    ) -> Result<Option<AccountId>, StoreError> {
+        verifications::challenged_account(&self.readers, challenge_id).await
     }
 
     async fn open_verification(
@@ -295,6 +292,14 @@ impl Store for SqliteStore {
         verifications::passed_challenges(&self.readers, since).await
     }
 
+    async fn challenges_opened(
+        &self,
+        purpose: &str,
+        since: Timestamp,
+    ) -> Result<Vec<OpenedChallenge>, StoreError> {
+        verifications::challenges_opened(&self.readers, purpose, since).await
+    }
+
     async fn grants(&self, now: Timestamp) -> Result<Vec<GrantRecord>, StoreError> {
         verifications::grants(&self.readers, now).await
     }
@@ -308,6 +313,28 @@ impl Store for SqliteStore {
         decisions::outcome(&mut transaction, record).await?;
         entries::change(&mut transaction, changes, record.learned_at).await?;
         Ok(transaction.commit().await?)
+    }
+
+    async fn load_reputations(
+        &self,
+        now: Timestamp,
+        take: &mut (dyn FnMut(ReputationRecord) + Send),
+    ) -> Result<(), StoreError> {
+        reputations::load(&self.readers, now, take).await
+    }
+
+    async fn keep_reputations(
+        &self,
+        records: &[ReputationRecord],
+        marks: &[SourceMark],
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        reputations::keep(&mut transaction, records, marks).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    async fn source_marks(&self) -> Result<Vec<SourceMark>, StoreError> {
+        reputations::marks(&self.readers).await
     }
 
     async fn ship(&self, shipment: &Shipment) -> Result<(), StoreError> {

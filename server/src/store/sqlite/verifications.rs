@@ -4,24 +4,24 @@ use jiff::Timestamp;
 use sqlx::{Row, SqliteConnection, SqlitePool, sqlite::SqliteRow};
 use tfps_engine::{call::AccountId, number::Country, usage::GrantKind};
 
-use super::{GrantRecord, Passed, StoreError, VerificationRecord, accounts, corrupt, timestamp};
+use super::{
+    GrantRecord, OpenedChallenge, Passed, StoreError, VerificationRecord, accounts, corrupt,
+    timestamp,
+};
 use crate::store::VerificationStatus;
 
-pub(super) async fn challenge_was_issued(
+pub(super) async fn challenged_account(
     pool: &SqlitePool,
-    account: &AccountId,
-    id: &str,
-) -> Result<bool, StoreError> {
-    Ok(sqlx::query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM verifications WHERE challenge_id = ?1 AND domain = ?2 AND username = ?3) \
-         OR EXISTS (SELECT 1 FROM decisions WHERE challenge_id = ?1 AND challenge_id <> '' AND domain = ?2 \
-         AND username = ?3)",
+    challenge_id: &str,
+) -> Result<Option<AccountId>, StoreError> {
+    let row = sqlx::query(
+        "SELECT domain, username FROM verifications WHERE challenge_id = ?1 \
+         UNION ALL SELECT domain, username FROM decisions WHERE challenge_id = ?1 AND challenge_id <> '' LIMIT 1",
     )
-    .bind(id)
-    .bind(account.domain())
-    .bind(account.username())
-    .fetch_one(pool)
-    .await?)
+    .bind(challenge_id)
+    .fetch_optional(pool)
+    .await?;
+    row.map(|row| account(&row, 0)).transpose()
 }
 
 pub(super) async fn open(
@@ -228,6 +228,31 @@ pub(super) async fn passed_challenges(
     .bind(since.as_millisecond())
     .fetch_all(pool)
     .await?)
+}
+
+pub(super) async fn challenges_opened(
+    pool: &SqlitePool,
+    purpose: &str,
+    since: Timestamp,
+) -> Result<Vec<OpenedChallenge>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT DISTINCT challenge_id, domain, username, opened_at FROM verifications AS first \
+         WHERE opened_at > ? AND purpose = ? AND NOT EXISTS (SELECT 1 FROM verifications AS earlier \
+         WHERE earlier.challenge_id = first.challenge_id AND earlier.opened_at < first.opened_at) ORDER BY opened_at",
+    )
+    .bind(since.as_millisecond())
+    .bind(purpose)
+    .fetch_all(pool)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(OpenedChallenge {
+                id: row.try_get(0)?,
+                account: account(row, 1)?,
+                first_opened_at: timestamp(row.try_get(3)?),
+            })
+        })
+        .collect()
 }
 
 fn kind_name(kind: GrantKind) -> &'static str {

@@ -1,4 +1,4 @@
-//! Calls' starts and ends that no server could be told yet. They are told in the order in which they came.
+//! Calls' starts and ends that no instance could be told yet. They are told in the order in which they came.
 
 use std::{
     collections::VecDeque,
@@ -6,72 +6,68 @@ use std::{
     time::Duration,
 };
 
-use tfps_client::v1::CallProgress;
+use tfps_proto::v1::CallProgress;
 use tokio::{
     sync::Notify,
     time::{sleep, timeout},
 };
 
-use super::{NoDecision, Servers};
-use crate::{
-    request::call::event_name,
-    telemetry::{CallLabel, Metrics},
-};
+use super::{Instances, Observer, Unanswered, event_name};
 
-/// The pause after a server could not be told.
+/// The pause after an instance could not be told.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// The events that wait.
 #[derive(Clone, Debug)]
-pub(crate) struct Backlog {
+pub struct Backlog {
     waiting: Arc<Mutex<VecDeque<CallProgress>>>,
     came: Arc<Notify>,
     most: usize,
-    metrics: Metrics,
+    observer: Arc<dyn Observer>,
 }
 
 /// What became of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kept {
-    /// A server knows it.
+pub enum Kept {
+    /// An instance knows it.
     Told,
-    /// A server will.
+    /// An instance will.
     Waits,
     /// There is no room.
     Full,
 }
 
 impl Backlog {
-    /// Begins to tell the servers what waits.
-    pub(crate) fn start(servers: Arc<Servers>, most: usize, metrics: &Metrics) -> Self {
+    /// Begins to tell the instances what waits.
+    pub fn start(instances: Arc<Instances>, most: usize, observer: &Arc<dyn Observer>) -> Self {
         let own = Self {
             waiting: Arc::default(),
             came: Arc::default(),
             most,
-            metrics: metrics.clone(),
+            observer: Arc::clone(observer),
         };
-        tokio::spawn(own.clone().tell(servers));
+        tokio::spawn(own.clone().tell(instances));
         own
     }
 
-    /// Tells a server, or keeps the event for later. What waits already comes first.
+    /// Tells an instance, or keeps the event for later. What waits already comes first.
     ///
     /// # Errors
-    /// What the server finds wrong.
-    pub(crate) async fn report(
+    /// What the instance finds wrong.
+    pub async fn report(
         &self,
-        servers: &Servers,
+        instances: &Instances,
         call: CallProgress,
-    ) -> Result<Kept, NoDecision> {
+    ) -> Result<Kept, Unanswered> {
         let event = event_name(&call);
         if self.is_empty() {
             // Told twice is as good as told once.
-            match timeout(servers.deadline(), servers.learn(call.clone())).await {
+            match timeout(instances.deadline(), instances.learn(call.clone())).await {
                 Ok(Ok(())) => {
                     self.count(event, "told");
                     return Ok(Kept::Told);
                 }
-                Err(_) | Ok(Err(NoDecision::Unavailable(_))) => {}
+                Err(_) | Ok(Err(Unanswered::Unavailable(_))) => {}
                 Ok(Err(refused)) => {
                     self.count(event, "refused");
                     return Err(refused);
@@ -84,17 +80,22 @@ impl Backlog {
             return Ok(Kept::Full);
         }
         waiting.push_back(call);
-        self.metrics.waiting.inc();
+        self.observer.waiting(waiting.len());
         self.came.notify_one();
         Ok(Kept::Waits)
     }
 
     /// Whether nothing waits.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.lock().is_empty()
     }
 
-    async fn tell(self, servers: Arc<Servers>) {
+    /// How many events wait.
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    async fn tell(self, instances: Arc<Instances>) {
         loop {
             let first = self.lock().front().cloned();
             let Some(call) = first else {
@@ -102,24 +103,22 @@ impl Backlog {
                 continue;
             };
             let event = event_name(&call);
-            match servers.learn(call).await {
-                Err(NoDecision::Unavailable(_)) => {
+            match instances.learn(call).await {
+                Err(Unanswered::Unavailable(_)) => {
                     sleep(PAUSE).await;
                     continue;
                 }
                 Ok(()) => self.count(event, "told"),
                 Err(_) => self.count(event, "refused"),
             }
-            self.lock().pop_front();
-            self.metrics.waiting.dec();
+            let mut waiting = self.lock();
+            waiting.pop_front();
+            self.observer.waiting(waiting.len());
         }
     }
 
     fn count(&self, event: &'static str, result: &'static str) {
-        self.metrics
-            .calls
-            .get_or_create(&CallLabel { event, result })
-            .inc();
+        self.observer.reported(event, result);
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<CallProgress>> {

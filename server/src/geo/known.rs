@@ -1,4 +1,4 @@
-//! What is known of a source address: its country.
+//! The countries that the operator knows better than any database.
 
 use std::net::IpAddr;
 
@@ -7,14 +7,8 @@ use tfps_engine::number::Country;
 
 use crate::config::KnownCountry;
 
-/// Knows the country of addresses, from memory.
-pub trait Geography: Send + Sync + 'static {
-    /// The country of an address.
-    fn country(&self, ip: IpAddr) -> Option<Country>;
-}
-
 /// The countries of networks from the configuration: the longest network decides.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KnownCountries(Vec<(IpNet, Country)>);
 
 impl KnownCountries {
@@ -27,10 +21,9 @@ impl KnownCountries {
         networks.sort_by_key(|(network, _)| std::cmp::Reverse(network.prefix_len()));
         Self(networks)
     }
-}
 
-impl Geography for KnownCountries {
-    fn country(&self, ip: IpAddr) -> Option<Country> {
+    /// The country of an address.
+    pub fn country(&self, ip: IpAddr) -> Option<Country> {
         self.0
             .iter()
             .find(|(network, _)| network.contains(&ip))

@@ -1,4 +1,4 @@
-//! One server: a connection with a stream of checks, made anew whenever it breaks.
+//! One instance: a connection with a stream of checks, made anew whenever it breaks.
 
 use std::{
     sync::{
@@ -8,30 +8,28 @@ use std::{
     time::Duration,
 };
 
-use tfps_client::{
-    CheckStream, Client, Code, Error,
-    v1::{AccountKey, CheckRequest, CheckResponse, LearnRequest, LearnResponse},
-};
+use tfps_proto::v1::{AccountKey, CheckRequest, CheckResponse, LearnRequest, LearnResponse};
 use tokio::{
     sync::Notify,
     time::{Instant, sleep, timeout},
 };
 use tracing::{info, warn};
 
-use crate::telemetry::{Metrics, ServerLabel};
+use super::{Health, Observer};
+use crate::{CheckStream, Client, Code, Config, Error};
 
-/// Checks in flight at once; as many as the server decides at once on a stream.
+/// Checks in flight at once; as many as the instance decides at once on a stream.
 const WINDOW: usize = 256;
-/// Checks in a row without an answer in time after which a server counts as away.
+/// Checks in a row without an answer in time after which an instance counts as away.
 const SILENCES: u32 = 5;
-/// How long a server may take to show that it decides.
+/// How long an instance may take to show that it decides.
 const PROBE: Duration = Duration::from_secs(1);
-/// The pause before a server that did not answer is tried again, at first and at the most.
+/// The pause before an instance that did not answer is tried again, at first and at the most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
-/// A server, there or not.
+/// An instance, there or not.
 #[derive(Debug)]
-pub(super) struct Server {
+pub(super) struct Instance {
     address: String,
     state: RwLock<State>,
     /// Told when it is back.
@@ -43,9 +41,18 @@ struct State {
     link: Option<Arc<Link>>,
     since: Instant,
     trouble: String,
+    /// How often a connection was lost.
+    lost: u64,
 }
 
-/// A connection that has shown that its server decides.
+impl State {
+    /// Why it does not answer, where it does not.
+    fn trouble(&self) -> Option<String> {
+        self.link.is_none().then(|| self.trouble.clone())
+    }
+}
+
+/// A connection that has shown that its instance decides.
 #[derive(Debug)]
 pub(super) struct Link {
     client: Client,
@@ -65,6 +72,16 @@ impl Link {
         self.client.learn(request).await
     }
 
+    /// Whether no check can be asked on it any more.
+    pub(super) fn is_broken(&self) -> bool {
+        self.stream.is_broken()
+    }
+
+    /// A client on the same connection.
+    pub(super) fn client(&self) -> Client {
+        self.client.clone()
+    }
+
     pub(super) fn answered(&self) {
         if self.silences.load(Ordering::Relaxed) != 0 {
             self.silences.store(0, Ordering::Relaxed);
@@ -77,39 +94,36 @@ impl Link {
     }
 }
 
-impl Server {
+impl Instance {
     /// Keeps a connection to it, for ever.
-    pub(super) fn start(
-        address: &str,
-        config: tfps_client::Config,
-        metrics: &Metrics,
-    ) -> Arc<Self> {
-        let server = Arc::new(Self {
-            address: address.to_owned(),
+    pub(super) fn start(config: Config, observer: Arc<dyn Observer>) -> Arc<Self> {
+        let instance = Arc::new(Self {
+            address: config.servers.join(", "),
             state: RwLock::new(State {
                 link: None,
                 since: Instant::now(),
                 trouble: "not yet connected".to_owned(),
+                lost: 0,
             }),
             changed: Notify::new(),
         });
-        tokio::spawn(keep(Arc::clone(&server), config, metrics.clone()));
-        server
+        tokio::spawn(keep(Arc::clone(&instance), config, observer));
+        instance
     }
 
-    pub(super) fn address(&self) -> &str {
-        &self.address
+    /// How it is.
+    pub(super) fn health(&self) -> Health<'_> {
+        let state = self.read();
+        Health {
+            address: &self.address,
+            trouble: state.trouble(),
+            lost: state.lost,
+        }
     }
 
-    /// The connection, where the server answers.
+    /// The connection, where the instance answers.
     pub(super) fn link(&self) -> Option<Arc<Link>> {
         self.read().link.clone()
-    }
-
-    /// Why it does not answer, where it does not.
-    pub(super) fn trouble(&self) -> Option<String> {
-        let state = self.read();
-        state.link.is_none().then(|| state.trouble.clone())
     }
 
     /// For how long it has not answered.
@@ -141,6 +155,7 @@ impl Server {
             .is_some_and(|own| Arc::ptr_eq(own, link))
         {
             state.link = None;
+            state.lost += 1;
             state.since = Instant::now();
             state.trouble = if link.stream.is_broken() {
                 "the connection broke".to_owned()
@@ -157,46 +172,48 @@ impl Server {
 }
 
 /// Connects, waits until the connection is lost, and begins again.
-async fn keep(server: Arc<Server>, config: tfps_client::Config, metrics: Metrics) {
-    let label = ServerLabel {
-        server: server.address.clone(),
-    };
-    let up = metrics.server_up.get_or_create(&label).clone();
-    let losses = metrics.server_lost.get_or_create(&label).clone();
+async fn keep(instance: Arc<Instance>, config: Config, observer: Arc<dyn Observer>) {
+    observer.answers(&instance.address, false);
     let mut pause = PAUSES.0;
     let mut told = String::new();
     loop {
         match connect(config.clone()).await {
             Ok(link) => {
-                info!(server = server.address, "connected");
+                info!(server = instance.address, "connected");
                 let link = Arc::new(link);
                 {
-                    let mut state = server.state.write().unwrap_or_else(PoisonError::into_inner);
+                    let mut state = instance
+                        .state
+                        .write()
+                        .unwrap_or_else(PoisonError::into_inner);
                     state.link = Some(Arc::clone(&link));
                     state.since = Instant::now();
                 }
-                up.set(1);
-                server.changed.notify_waiters();
+                observer.answers(&instance.address, true);
+                instance.changed.notify_waiters();
                 let why = tokio::select! {
                     error = link.stream.broken() => error.to_string(),
-                    () = link.given_up.notified() => server.trouble().unwrap_or_default(),
+                    () = link.given_up.notified() => instance.read().trouble().unwrap_or_default(),
                 };
-                server.lost(&link);
-                up.set(0);
-                losses.inc();
-                warn!(server = server.address, why, "connection lost");
+                instance.lost(&link);
+                observer.answers(&instance.address, false);
+                observer.lost(&instance.address);
+                warn!(server = instance.address, why, "connection lost");
                 (pause, told) = (PAUSES.0, String::new());
             }
             Err(why) => {
                 let since = {
-                    let mut state = server.state.write().unwrap_or_else(PoisonError::into_inner);
+                    let mut state = instance
+                        .state
+                        .write()
+                        .unwrap_or_else(PoisonError::into_inner);
                     state.trouble.clone_from(&why);
                     state.since
                 };
-                up.set(0);
-                // A server that is just restarted is no news.
+                observer.answers(&instance.address, false);
+                // An instance that is just restarted is no news.
                 if told != why && since.elapsed() > PAUSES.1 {
-                    warn!(server = server.address, why, "not reached; trying on");
+                    warn!(server = instance.address, why, "not reached; trying on");
                     told = why;
                 }
                 sleep(pause).await;
@@ -207,7 +224,7 @@ async fn keep(server: Arc<Server>, config: tfps_client::Config, metrics: Metrics
 }
 
 /// A connection on which a check has been answered.
-async fn connect(config: tfps_client::Config) -> Result<Link, String> {
+async fn connect(config: Config) -> Result<Link, String> {
     let client = Client::connect_lazy(config).map_err(|error| error.to_string())?;
     let stream = client.with_deadline(None).stream_checks(WINDOW);
     let probe = CheckRequest {

@@ -1,0 +1,74 @@
+//! `agi://host/check`: asks about a call, and tells the dialplan.
+
+use std::time::Instant;
+
+use tfps_client::{
+    instances::Unanswered,
+    v1::{CheckRequest, Verdict},
+};
+use tracing::{debug, warn};
+
+use super::{Bridge, Call};
+use crate::{
+    agi::{AgiError, Environment},
+    channel::{self, Decision, Origin},
+    telemetry::CauseLabel,
+};
+
+/// Asks, and sets `TFPS_VERDICT` and its siblings.
+///
+/// # Errors
+/// [`AgiError`]
+pub(super) async fn run(
+    bridge: &Bridge,
+    call: &mut Call,
+    environment: &Environment,
+) -> Result<(), AgiError> {
+    let asked = super::attempt(bridge, call, environment, Origin::Caller).await?;
+    decide(bridge, call, asked).await?;
+    Ok(())
+}
+
+/// Has a call decided, and tells the dialplan.
+///
+/// # Errors
+/// [`AgiError`]
+pub(super) async fn decide(
+    bridge: &Bridge,
+    call: &mut Call,
+    asked: CheckRequest,
+) -> Result<Decision, AgiError> {
+    let decision = ask(bridge, &asked).await;
+    channel::tell(call, &asked, &decision).await?;
+    Ok(decision)
+}
+
+async fn ask(bridge: &Bridge, asked: &CheckRequest) -> Decision {
+    let started = Instant::now();
+    match bridge.instances.check(asked.clone()).await {
+        Ok(made) => {
+            bridge.metrics.answered(made.verdict(), started.elapsed());
+            debug!(code = made.code, decision = made.decision_id, "decided");
+            Decision::Made(Box::new(made))
+        }
+        Err(Unanswered::Refused { field, why }) => {
+            bridge.metrics.answered(Verdict::Deny, started.elapsed());
+            warn!(field, why, "a check is refused: the call is denied (R12)");
+            Decision::Refused(format!("{field} {why}"))
+        }
+        Err(Unanswered::Forbidden(why)) => {
+            unavailable(bridge, "forbidden");
+            warn!(why, "the bridge's token is not for this account's domain");
+            Decision::Unavailable(why)
+        }
+        Err(Unanswered::Unavailable(cause)) => {
+            unavailable(bridge, cause.as_str());
+            Decision::Unavailable(format!("no server decides: {}", cause.as_str()))
+        }
+    }
+}
+
+fn unavailable(bridge: &Bridge, cause: &'static str) {
+    let label = CauseLabel { cause };
+    bridge.metrics.unavailable.get_or_create(&label).inc();
+}
