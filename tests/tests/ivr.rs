@@ -212,10 +212,12 @@ async fn a_challenged_caller_types_what_he_hears_and_is_connected_in_the_same_ca
     let call = house.talks("alice", LONDON).await;
     house.carrier.called(2).await;
     call.hang_up().await;
+    let said = house.bridge.said();
+    // Longer ones are ports and fractions of a second.
+    let mut runs = said.split(|c: char| !c.is_ascii_digit());
     assert!(
-        !house.bridge.said().contains(&digits),
-        "no digits in the log: {}",
-        house.bridge.said()
+        runs.all(|run| run != digits),
+        "no digits in the log: {said}"
     );
 }
 

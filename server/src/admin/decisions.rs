@@ -40,10 +40,49 @@ pub struct Overview {
     pub pending_challenges: u64,
     /// Calls that hold a slot.
     pub calls_in_progress: u64,
+    /// How the journal is; `None` where what concerns all domains may not be shown.
+    pub journal: Option<JournalOverview>,
     /// What an operator should know.
     pub warnings: Vec<String>,
     /// Whether what concerns all domains may be shown.
     pub whole: bool,
+}
+
+/// How the journal is: read once, so that what is said of it and what is warned of agree.
+#[derive(Clone, Debug)]
+pub struct JournalOverview {
+    /// Its size.
+    pub bytes: u64,
+    /// Records that are not yet in the database.
+    pub not_yet_shipped: u64,
+    /// When the oldest of these was decided.
+    pub oldest: Option<Timestamp>,
+    /// Decisions that were answered and could not be recorded.
+    pub lost: u64,
+    /// Why records can't be written.
+    pub not_written: Option<String>,
+    /// Why records can't be shipped.
+    pub not_shipped: Option<String>,
+}
+
+impl JournalOverview {
+    fn warnings(&self) -> impl Iterator<Item = String> {
+        let lost = (self.lost > 0).then(|| {
+            format!(
+                "{} decisions were answered but could not be recorded",
+                self.lost
+            )
+        });
+        let waits = self
+            .not_shipped
+            .as_ref()
+            .map(|error| format!("decisions wait in the journal: {error}"));
+        self.not_written
+            .clone()
+            .into_iter()
+            .chain(lost)
+            .chain(waits)
+    }
 }
 
 impl Admin {
@@ -187,20 +226,8 @@ impl Admin {
                 (accounts, entries, 0)
             }
         };
-        if whole {
-            if let Some(error) = self.journal.error() {
-                warnings.push(error);
-            }
-            if self.journal.lost() > 0 {
-                warnings.push(format!(
-                    "{} decisions were answered but could not be recorded",
-                    self.journal.lost()
-                ));
-            }
-            if let Some(error) = self.shipper.error() {
-                warnings.push(format!("decisions wait in the journal: {error}"));
-            }
-        }
+        let journal = whole.then(|| self.journal_overview());
+        warnings.extend(journal.iter().flat_map(JournalOverview::warnings));
         Ok(Overview {
             database,
             accounts,
@@ -212,8 +239,21 @@ impl Admin {
                 0
             },
             calls_in_progress: calls,
+            journal,
             warnings,
             whole,
         })
+    }
+
+    fn journal_overview(&self) -> JournalOverview {
+        let not_yet_shipped = self.journal.pending();
+        JournalOverview {
+            bytes: self.journal.bytes(),
+            not_yet_shipped,
+            oldest: self.shipper.oldest().filter(|_| not_yet_shipped > 0),
+            lost: self.journal.lost(),
+            not_written: self.journal.error(),
+            not_shipped: self.shipper.error(),
+        }
     }
 }

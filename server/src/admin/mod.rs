@@ -8,7 +8,7 @@ mod policies;
 mod tokens;
 
 pub use accounts::{AccountChange, AccountView, LimitsChange};
-pub use decisions::{DecisionPage, Overview};
+pub use decisions::{DecisionPage, JournalOverview, Overview};
 pub use entries::{EntryLine, Import, Imported, ListKeeper, RejectedLine, line_field};
 pub use policies::{PolicyView, read as read_policy, write as write_policy};
 pub use tokens::NewToken;

@@ -19,19 +19,6 @@ pub(super) async fn status(
     let overview = rpc.admin.overview(&caller).await?;
     let whole = overview.whole;
     let shown = |number: u64| if whole { number } else { 0 };
-    let journal = &rpc.admin.journal;
-    let lag = rpc
-        .admin
-        .shipper
-        .oldest()
-        .filter(|_| journal.pending() > 0)
-        .map(|oldest| {
-            let waited = rpc.admin.clock.now().duration_since(oldest);
-            prost_types::Duration {
-                seconds: waited.as_secs().max(0),
-                nanos: waited.subsec_nanos().max(0),
-            }
-        });
     let sources = if whole {
         rpc.operation.sources()
     } else {
@@ -52,14 +39,20 @@ pub(super) async fn status(
                 .filter(|_| whole)
                 .unwrap_or_default(),
         }),
-        journal: whole.then(|| v1::JournalStatus {
-            bytes: journal.bytes(),
-            not_yet_shipped: journal.pending(),
-            lag,
-            lost: journal.lost(),
+        journal: overview.journal.map(|journal| v1::JournalStatus {
+            bytes: journal.bytes,
+            not_yet_shipped: journal.not_yet_shipped,
+            lag: journal.oldest.map(|oldest| {
+                let waited = rpc.admin.clock.now().duration_since(oldest);
+                prost_types::Duration {
+                    seconds: waited.as_secs().max(0),
+                    nanos: waited.subsec_nanos().max(0),
+                }
+            }),
+            lost: journal.lost,
             error: journal
-                .error()
-                .or_else(|| rpc.admin.shipper.error())
+                .not_written
+                .or(journal.not_shipped)
                 .unwrap_or_default(),
         }),
         accounts: overview.accounts,
