@@ -10,6 +10,7 @@ use tfps_engine::{
     judge::{Stage, Trial},
     lists::{Action, Change, EntryKey, EntryKind, EntryValue, ListEntry, Lists},
     policy::Policy,
+    risk::{FULL_WEIGHT, KnownNumbers, Predictor, RiskModel},
     usage::{Ledger, SlotTimes, Watch},
 };
 use tfps_server::{
@@ -35,6 +36,7 @@ pub struct House {
     pub lists: Lists,
     policies: Policies,
     watch: Watch,
+    predictor: Predictor,
     /// The calls to decide, again and again.
     pub calls: Vec<Call>,
     opened: Timestamp,
@@ -54,9 +56,15 @@ impl House {
             numbers: &numbers,
             networks: &networks,
         };
+        let lists = lists(&listed);
+        let known = lists.blocked_numbers().map(|number| (number, FULL_WEIGHT));
         Self {
             accounts,
-            lists: lists(&listed),
+            predictor: Predictor {
+                model: Arc::new(RiskModel::built_in()),
+                known: Arc::new(KnownNumbers::new(known)),
+            },
+            lists,
             policies: Policies::new(
                 Policy::compile(workload::policy()).expect("the policy was made to compile"),
             ),
@@ -106,6 +114,7 @@ impl House {
             account,
             lists: &self.lists,
             watch: &self.watch,
+            predictor: &self.predictor,
         };
         let mut facts = Facts::gather(&call.attempt, standing, at, Counting::Counts);
         facts.granted = resident

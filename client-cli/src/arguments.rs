@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     commands::{
-        account, check, completions, decisions, entries, explain, learn, list, policy, statistics,
-        token, verify,
+        account, check, completions, decisions, entries, explain, learn, list, policy, risk,
+        statistics, token, verify,
     },
     console::{Format, When},
     failure::EXIT_CODES,
@@ -128,6 +128,9 @@ pub enum Command {
     Token(token::TokenCommand),
     /// Has the server take its configuration file anew
     Reload,
+    /// Trains and judges the prediction; needs no server
+    #[command(subcommand)]
+    Risk(risk::RiskCommand),
     /// Writes a shell's completions to standard output
     Completions(completions::CompletionsArgs),
 }

@@ -57,6 +57,9 @@ async fn act(arguments: Arguments, console: &mut Console) -> Result<Exit, Failur
     }
     let settings = config::Settings::resolve(&global)?;
     console.set_format(settings.output);
+    if let arguments::Command::Risk(command) = command {
+        return commands::risk::run(&command, console);
+    }
     let client = connection::connect(&settings, console).await?;
     let mut session = Session {
         client,

@@ -1,6 +1,6 @@
 //! What is known about a call when the rules are asked.
 
-use std::net::IpAddr;
+use std::{cell::OnceCell, net::IpAddr};
 
 use jiff::Timestamp;
 
@@ -8,8 +8,9 @@ use crate::{
     account::{Account, Limits},
     call::CallAttempt,
     lists::{Lists, NumberHit, SourceHit},
-    number::{Country, CountrySet, E164, NotANumber, NumberFacts, plan},
+    number::{Country, CountrySet, E164, NotANumber, NumberFacts, NumberKind, plan},
     policy::Policy,
+    risk::{Assessment, Circumstances, Predictor},
     usage::{Day, GrantKind, Watch},
 };
 
@@ -24,6 +25,8 @@ pub struct Standing<'a> {
     pub lists: &'a Lists,
     /// What has been counted about strangers: floods, repeats, failures.
     pub watch: &'a Watch,
+    /// What is known of fraud.
+    pub predictor: &'a Predictor,
 }
 
 /// Whether asking counts.
@@ -111,6 +114,8 @@ pub struct Facts<'a> {
     pub source: Standpoint,
     /// The countries that grants open to the account.
     pub granted: Vec<(GrantKind, Country)>,
+    /// The risk score, once it was asked for.
+    score: OnceCell<Option<u8>>,
 }
 
 impl<'a> Facts<'a> {
@@ -151,6 +156,7 @@ impl<'a> Facts<'a> {
             source_hit,
             source: Standpoint::default(),
             granted: Vec::new(),
+            score: OnceCell::new(),
         }
     }
 
@@ -213,6 +219,53 @@ impl<'a> Facts<'a> {
             .map_or(self.policy().new_destination_countries, |account| {
                 account.destination_countries
             })
+    }
+
+    /// The risk score, 0 to 100; `None`: an ordinary call within the home country is not predicted. Complete once the source has been
+    /// located.
+    pub fn risk_score(&self) -> Option<u8> {
+        *self.score.get_or_init(|| {
+            self.predicted().map(|to| {
+                let circumstances = self.circumstances();
+                let predictor = self.standing.predictor;
+                predictor.score(&to.number, &to.plan, circumstances)
+            })
+        })
+    }
+
+    /// The risk score, where a rule has asked for it.
+    pub fn known_risk_score(&self) -> Option<u8> {
+        self.score.get().copied().flatten()
+    }
+
+    /// The risk score, and what it is made of.
+    pub fn assess_risk(&self) -> Option<Assessment> {
+        self.predicted().map(|to| {
+            let circumstances = self.circumstances();
+            let predictor = self.standing.predictor;
+            predictor.assess(&to.number, &to.plan, circumstances)
+        })
+    }
+
+    /// The number, where the call is one that fraudsters are paid for: abroad, or to a number of the home country that costs more.
+    fn predicted(&self) -> Option<&Destination> {
+        let to = self.destination.as_ref().ok()?;
+        let costs_more = matches!(
+            to.plan.kind,
+            NumberKind::PremiumRate
+                | NumberKind::SharedCost
+                | NumberKind::PersonalNumber
+                | NumberKind::Satellite
+        );
+        (!self.stays_home() || costs_more).then_some(to)
+    }
+
+    fn circumstances(&self) -> Circumstances {
+        Circumstances {
+            forwarded: !self.call.forwarded_from.is_empty(),
+            abuse_confidence: self.source.abuse_confidence.unwrap_or_default(),
+            off_hours: self.off_hours,
+        }
     }
 
     /// The account's limits; for an unknown one, those it would start with.

@@ -17,6 +17,7 @@ pub mod judge;
 pub mod lists;
 pub mod number;
 pub mod policy;
+pub mod risk;
 pub mod rules;
 pub mod schedule;
 pub mod usage;

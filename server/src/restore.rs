@@ -1,12 +1,13 @@
 //! The start: what the database and the journal hold comes to memory.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, fs, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use tfps_engine::{
     call::AccountId,
     lists::{Action, Change, EntryKey, EntryKind, EntryValue, ListEntry, Lists},
     policy::{DEFAULT, Policy, PolicyDocument},
+    risk::RiskModel,
     usage::{Day, Watch},
 };
 
@@ -70,6 +71,14 @@ pub enum RestoreError {
     /// A list in the database is wrong.
     #[error("the lists in the database do not compile: {0}")]
     Lists(String),
+    /// The risk model can't be used.
+    #[error("risk.model_file: {file} {problem}")]
+    RiskModel {
+        /// Which file.
+        file: String,
+        /// Why.
+        problem: String,
+    },
 }
 
 /// Fills a new database: the general policy `default` and the list of scanners.
@@ -126,7 +135,8 @@ pub async fn restore(
 ) -> Result<(State, Position), RestoreError> {
     let accounts = Accounts::default();
     let mut put = |account| drop(accounts.put(account));
-    let (snapshot, ()) = tokio::try_join!(snapshot(store, at), async {
+    let model = risk_model(config)?;
+    let (snapshot, ()) = tokio::try_join!(snapshot(store, model, at), async {
         Ok(store.load_accounts(&mut put).await?)
     })?;
     accounts.shrink();
@@ -158,7 +168,28 @@ pub async fn restore(
     Ok((state, position))
 }
 
-async fn snapshot(store: &dyn Store, at: Timestamp) -> Result<Snapshot, RestoreError> {
+/// The model that the configuration names, or the built-in one.
+fn risk_model(config: &Config) -> Result<Arc<RiskModel>, RestoreError> {
+    let file = &config.risk.model_file;
+    if file.as_os_str().is_empty() {
+        return Ok(Arc::new(RiskModel::built_in()));
+    }
+    let wrong = |problem: String| RestoreError::RiskModel {
+        file: file.display().to_string(),
+        problem,
+    };
+    let text =
+        fs::read_to_string(file).map_err(|error| wrong(format!("can't be read: {error}")))?;
+    RiskModel::read(&text)
+        .map(Arc::new)
+        .map_err(|error| wrong(error.to_string()))
+}
+
+async fn snapshot(
+    store: &dyn Store,
+    model: Arc<RiskModel>,
+    at: Timestamp,
+) -> Result<Snapshot, RestoreError> {
     let mut policies = Policies::new(compile(PolicyDocument::default())?);
     for record in store.policies().await? {
         let document = crate::admin::read_policy(&record).map_err(|error: AdminError| {
@@ -180,7 +211,7 @@ async fn snapshot(store: &dyn Store, at: Timestamp) -> Result<Snapshot, RestoreE
     let lists = Lists::default()
         .with(changes)
         .map_err(|error| RestoreError::Lists(error.to_string()))?;
-    Ok(Snapshot { policies, lists })
+    Ok(Snapshot::new(policies, lists, model))
 }
 
 fn compile(document: PolicyDocument) -> Result<Policy, RestoreError> {

@@ -24,6 +24,7 @@ pub mod list;
 pub mod policy;
 pub mod policy_edit;
 pub mod properties;
+pub mod risk;
 pub mod statistics;
 pub mod status;
 pub mod token;
@@ -56,6 +57,7 @@ pub async fn run(command: Command, session: &mut Session<'_>) -> Result<Exit, Fa
         Command::Token(command) => token::run(command, session).await,
         Command::Reload => reload(session).await,
         Command::Completions(args) => completions::run(&args, session.console),
+        Command::Risk(command) => risk::run(&command, session.console),
     }
 }
 

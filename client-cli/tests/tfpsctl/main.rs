@@ -8,6 +8,7 @@ mod fake;
 mod lists;
 mod operation;
 mod policies;
+mod risk;
 mod surroundings;
 #[cfg(unix)]
 mod terminal;

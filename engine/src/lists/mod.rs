@@ -37,6 +37,9 @@ struct DomainLists {
     agents: Arc<Agents>,
 }
 
+/// What is shorter is a prefix: there are numbers of six digits with the calling code, but few.
+const SHORTEST_NUMBER: usize = 7;
+
 /// One change to the lists.
 #[derive(Clone, Debug)]
 pub enum Change {
@@ -125,6 +128,32 @@ impl Lists {
         let mut lists = self.clone();
         lists.feeds.retain(|feed| feed.name() != name);
         lists
+    }
+
+    /// The whole numbers that are blocked for every domain, to predict others by. A prefix is none, and what a domain lists for itself
+    /// teaches nobody else.
+    pub fn blocked_numbers(&self) -> impl Iterator<Item = E164> {
+        let feeds = self.feeds.iter().filter_map(|feed| feed.lists_for(""));
+        feeds
+            .chain([&self.general])
+            .flat_map(|lists| lists.numbers.entries())
+            .filter(|(_, record)| record.action == Action::Block)
+            .filter_map(|(value, _)| match value {
+                EntryValue::Number(number) if number.digits().len() >= SHORTEST_NUMBER => {
+                    Some(number)
+                }
+                _ => None,
+            })
+    }
+
+    /// Whether these lists have the very numbers of others: what was changed between them is something else.
+    pub fn has_numbers_of(&self, others: &Self) -> bool {
+        let numbers = |lists: &Self| -> Vec<*const Numbers> {
+            let feeds = lists.feeds.iter().filter_map(|feed| feed.lists_for(""));
+            let all = feeds.chain([&lists.general]);
+            all.map(|lists| Arc::as_ptr(&lists.numbers)).collect()
+        };
+        numbers(self) == numbers(others)
     }
 
     /// The feeds.
@@ -294,6 +323,31 @@ mod tests {
                 .unwrap()
                 .allows()
         );
+    }
+
+    #[test]
+    fn fraud_is_predicted_by_whole_numbers_that_are_blocked_for_all() {
+        let lists = Lists::default()
+            .with([
+                entry(EntryKind::Number, "37128054100", Action::Block, ""),
+                entry(EntryKind::Number, "37128054101", Action::Allow, ""),
+                entry(EntryKind::Number, "88213", Action::Block, ""),
+                entry(
+                    EntryKind::Number,
+                    "37128054102",
+                    Action::Block,
+                    "mine.example",
+                ),
+            ])
+            .unwrap();
+        assert_eq!(
+            lists.blocked_numbers().collect::<Vec<_>>(),
+            [number("37128054100")]
+        );
+        let agent = [entry(EntryKind::UserAgent, "^sip", Action::Block, "")];
+        assert!(lists.with(agent).unwrap().has_numbers_of(&lists));
+        let other = [entry(EntryKind::Number, "37128054103", Action::Block, "")];
+        assert!(!lists.with(other).unwrap().has_numbers_of(&lists));
     }
 
     #[test]

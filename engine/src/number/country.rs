@@ -87,7 +87,7 @@ impl Country {
         Self(place)
     }
 
-    pub(super) const fn index(self) -> usize {
+    pub(crate) const fn index(self) -> usize {
         self.0 as usize
     }
 

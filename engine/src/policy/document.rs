@@ -50,6 +50,8 @@ pub struct PolicyDocument {
     pub flood: FloodDocument,
     /// What reputation makes a source bad (R02).
     pub reputation: ReputationDocument,
+    /// From which score on the prediction objects (R18, V06).
+    pub risk: RiskDocument,
     /// What an account starts with.
     pub new_accounts: NewAccountDocument,
 }
@@ -116,6 +118,18 @@ pub struct ReputationDocument {
     pub abuse_confidence: u32,
     /// What to do when reputation does not answer.
     pub on_unavailable: OnUnavailable,
+}
+
+/// From which score on the prediction objects.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RiskDocument {
+    /// The score from which a human is asked for, 1 to 100; 101: never.
+    pub challenge_score: u32,
+    /// The score from which a call is denied, 1 to 100; 101: never.
+    pub deny_score: u32,
+    /// How long a caller who has proved himself may call the number, in minutes.
+    pub pass_minutes: u32,
 }
 
 /// What an account starts with.
@@ -260,6 +274,9 @@ impl PolicyDocument {
                 1,
                 100,
             ),
+            ("risk.challenge_score", self.risk.challenge_score, 1, 101),
+            ("risk.deny_score", self.risk.deny_score, 1, 101),
+            ("risk.pass_minutes", self.risk.pass_minutes, 1, 366 * 1_440),
         ] {
             within(field, value as usize, low, high)?;
         }
@@ -313,6 +330,7 @@ impl Default for PolicyDocument {
             repeats: RepeatDocument::default(),
             flood: FloodDocument::default(),
             reputation: ReputationDocument::default(),
+            risk: RiskDocument::default(),
             new_accounts: NewAccountDocument::default(),
         }
     }
@@ -361,6 +379,16 @@ impl Default for ReputationDocument {
         Self {
             abuse_confidence: 10,
             on_unavailable: OnUnavailable::Allow,
+        }
+    }
+}
+
+impl Default for RiskDocument {
+    fn default() -> Self {
+        Self {
+            challenge_score: 90,
+            deny_score: 98,
+            pass_minutes: 1_440,
         }
     }
 }

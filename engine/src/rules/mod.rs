@@ -16,6 +16,7 @@ mod r14_source_listed;
 mod r15_apiban;
 mod r16_account_blocked;
 mod r17_failed_verifications;
+mod r18_v06_risk;
 mod r19_source_flood;
 mod r20_v01_unknown_account;
 
@@ -67,6 +68,8 @@ pub enum Rule {
     UnknownSourceCountry,
     /// V03, R06: not among the account's countries
     DestinationCountry,
+    /// V06, R18
+    Risk,
     /// R10, R08
     Concurrency,
     /// V04, R11
@@ -122,7 +125,7 @@ pub(crate) const SCREENING: [Asked; 9] = [
 ];
 
 /// Asked when the source's reputation and country are known.
-pub(crate) const JUDGING: [Asked; 7] = [
+pub(crate) const JUDGING: [Asked; 8] = [
     r15_apiban::RULE,
     r02_reputation::RULE,
     r17_failed_verifications::RULE,
@@ -130,11 +133,12 @@ pub(crate) const JUDGING: [Asked; 7] = [
     r04_v02_source_country::RULE,
     r05_unknown_source_country::RULE,
     r06_v03_destination_country::RULE,
+    r18_v06_risk::RULE,
 ];
 
 impl Rule {
     /// How many there are.
-    pub const COUNT: usize = 19;
+    pub const COUNT: usize = 20;
 
     /// Every rule, in order.
     pub const ALL: [Self; Self::COUNT] = [
@@ -154,6 +158,7 @@ impl Rule {
         Self::SourceCountry,
         Self::UnknownSourceCountry,
         Self::DestinationCountry,
+        Self::Risk,
         Self::Concurrency,
         Self::Quota,
         Self::QuotaOffHours,
@@ -178,6 +183,7 @@ impl Rule {
             Self::SourceCountry => "source-country",
             Self::UnknownSourceCountry => "unknown-source-country",
             Self::DestinationCountry => "destination-country",
+            Self::Risk => "risk",
             Self::Concurrency => "concurrency",
             Self::Quota => "quota",
             Self::QuotaOffHours => "quota-off-hours",
@@ -191,6 +197,7 @@ impl Rule {
             Self::UnknownAccount
                 | Self::SourceCountry
                 | Self::DestinationCountry
+                | Self::Risk
                 | Self::Quota
                 | Self::QuotaOffHours
         )

@@ -7,11 +7,13 @@ mod aging;
 mod failures;
 mod flood;
 mod ledger;
+mod passes;
 mod repeats;
 
 pub use failures::{Failures, Lock};
 pub use flood::Flood;
 pub use ledger::{Grant, GrantKind, Ledger, Occupancy, Slot, SlotTimes};
+pub use passes::Passes;
 pub use repeats::{Repeats, Repetition};
 
 use jiff::{Timestamp, civil, tz::TimeZone};
@@ -53,6 +55,8 @@ pub struct Watch {
     pub repeats: Repeats,
     /// Failed verifications an account (R17).
     pub failures: Failures,
+    /// Numbers that callers have proved themselves for (V06).
+    pub passes: Passes,
 }
 
 impl Watch {
@@ -62,6 +66,7 @@ impl Watch {
             flood: Flood::with_capacity(keys),
             repeats: Repeats::with_capacity(keys),
             failures: Failures::with_capacity(keys),
+            passes: Passes::with_capacity(keys),
         }
     }
 }

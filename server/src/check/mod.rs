@@ -38,7 +38,7 @@ use crate::{
 
 use deciding::Step;
 use id::DecisionIds;
-use record::{of_facts, of_injection, rule, used, with_call};
+use record::{of_facts, of_injection, predicted, rule, used, with_call};
 
 /// Decides calls.
 pub struct Checker {
@@ -228,6 +228,7 @@ impl Checker {
         let (judgement, findings) = explain(&facts, &ledger);
         let occupancy = ledger.occupancy(facts.day, at);
         let mut record = of_facts(&facts);
+        predicted(&mut record, &facts, 0);
         used(&mut record, &facts, &occupancy);
         rule(&mut record, judgement, standing.policy);
         with_call(&mut record, call, String::new());
@@ -251,6 +252,7 @@ impl Checker {
             account,
             lists: &snapshot.lists,
             watch: &self.state.watch,
+            predictor: &snapshot.predictor,
         }
     }
 }

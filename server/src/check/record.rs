@@ -13,7 +13,11 @@ use tfps_engine::{
     usage::{Day, Occupancy},
 };
 
-use crate::{geo::Place, journal::DecisionRecord, state::Resident};
+use crate::{
+    geo::Place,
+    journal::{DecisionRecord, RiskSignalRecord},
+    state::Resident,
+};
 
 pub(super) fn of_facts(facts: &Facts<'_>) -> DecisionRecord {
     let destination = facts.destination.as_ref().ok();
@@ -41,8 +45,34 @@ pub(super) fn of_facts(facts: &Facts<'_>) -> DecisionRecord {
     }
 }
 
+/// Adds what is predicted, and what that is made of where it is at least so much.
+pub(super) fn predicted(record: &mut DecisionRecord, facts: &Facts<'_>, told_from: u32) {
+    let Some(score) = facts.known_risk_score() else {
+        return;
+    };
+    record.risk = score.into();
+    if record.risk < told_from {
+        return;
+    }
+    let signals = facts.assess_risk().unwrap_or_default().signals;
+    record.risk_signals = signals
+        .into_iter()
+        .map(|signal| RiskSignalRecord {
+            name: signal.name.to_owned(),
+            weight: signal.weight,
+            evidence: signal.evidence,
+        })
+        .collect();
+}
+
 pub(super) fn of_judged(facts: &Facts<'_>, judgement: Judgement) -> DecisionRecord {
     let mut record = of_facts(facts);
+    let limit = &facts.policy().document.risk;
+    predicted(
+        &mut record,
+        facts,
+        limit.challenge_score.min(limit.deny_score),
+    );
     rule(&mut record, judgement, facts.policy());
     record
 }

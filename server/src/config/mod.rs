@@ -11,7 +11,7 @@ pub use error::ConfigError;
 pub use lists::{ListFormat, ListSource};
 pub use secret::Secret;
 pub use sections::{
-    Calls, Decisions, Geo, Journal, KnownCountry, KnownReputation, Requests, Tls, Watch,
+    Calls, Decisions, Geo, Journal, KnownCountry, KnownReputation, Requests, Risk, Tls, Watch,
 };
 pub use sources::{AbuseIpdb, Apiban, Outbound};
 pub use tfps_daemon::log::{Log, LogFormat};
@@ -74,6 +74,8 @@ pub struct Config {
     pub reputation: Vec<KnownReputation>,
     /// Who knows where addresses are.
     pub geo: Geo,
+    /// What was learned of fraud.
+    pub risk: Risk,
     /// The general `default` policy of a new database.
     pub policy: PolicyDocument,
 }
@@ -170,6 +172,7 @@ impl Default for Config {
             list: Vec::new(),
             reputation: Vec::new(),
             geo: Geo::default(),
+            risk: Risk::default(),
             policy: PolicyDocument::default(),
         }
     }

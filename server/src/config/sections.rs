@@ -146,6 +146,14 @@ pub struct Geo {
     pub known: Vec<KnownCountry>,
 }
 
+/// The prediction.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Risk {
+    /// A model of `tfpsctl risk train`; empty: the built-in one.
+    pub model_file: PathBuf,
+}
+
 /// The known country of a network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

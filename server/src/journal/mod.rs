@@ -10,7 +10,9 @@ mod record;
 mod segment;
 mod shipper;
 
-pub use record::{CallRecord, DecisionRecord, Entry, Progress, Record, ResetRecord};
+pub use record::{
+    CallRecord, DecisionRecord, Entry, Progress, Record, ResetRecord, RiskSignalRecord,
+};
 pub use shipper::{Shipper, ShipperHandle};
 
 use std::{

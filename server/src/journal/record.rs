@@ -127,6 +127,23 @@ pub struct DecisionRecord {
     /// The autonomous system that it comes from; 0: unknown.
     #[prost(uint32, tag = "40")]
     pub source_asn: u32,
+    /// What the risk score is made of, where the policy minds it; the database has it in the reason.
+    #[prost(message, repeated, tag = "41")]
+    pub risk_signals: Vec<RiskSignalRecord>,
+}
+
+/// One reason for a risk score.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct RiskSignalRecord {
+    /// Its name.
+    #[prost(string, tag = "1")]
+    pub name: String,
+    /// What it adds to the score.
+    #[prost(int32, tag = "2")]
+    pub weight: i32,
+    /// The evidence, in words.
+    #[prost(string, tag = "3")]
+    pub evidence: String,
 }
 
 impl DecisionRecord {

@@ -84,10 +84,11 @@ mod tests {
         State {
             accounts: Accounts::default(),
             strangers: Accounts::bounded(1_000),
-            snapshot: ArcSwap::from_pointee(Snapshot {
-                policies: Policies::new(policy),
-                lists: Lists::default(),
-            }),
+            snapshot: ArcSwap::from_pointee(Snapshot::new(
+                Policies::new(policy),
+                Lists::default(),
+                Arc::new(tfps_engine::risk::RiskModel::built_in()),
+            )),
             watch: Watch::with_capacity(1_000),
             challenges: Challenges::with_capacity(1_000),
             recent: Recent::with_capacity(1_000),

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use tfps_engine::{
     lists::Lists,
     policy::{DEFAULT, Policy},
+    risk::{FULL_WEIGHT, KnownNumbers, Predictor, RiskModel},
 };
 
 /// What every call is judged by.
@@ -14,6 +15,42 @@ pub struct Snapshot {
     pub policies: Policies,
     /// The lists.
     pub lists: Lists,
+    /// What is known of fraud: it knows the blocked numbers of the lists.
+    pub predictor: Predictor,
+}
+
+impl Snapshot {
+    /// From its parts.
+    pub fn new(policies: Policies, lists: Lists, model: Arc<RiskModel>) -> Self {
+        let known = Arc::new(known_numbers(&lists));
+        Self {
+            policies,
+            lists,
+            predictor: Predictor { model, known },
+        }
+    }
+
+    /// This one with other lists.
+    #[must_use]
+    pub fn with_lists(&self, lists: Lists) -> Self {
+        let known = if lists.has_numbers_of(&self.lists) {
+            Arc::clone(&self.predictor.known)
+        } else {
+            Arc::new(known_numbers(&lists))
+        };
+        Self {
+            policies: self.policies.clone(),
+            lists,
+            predictor: Predictor {
+                model: Arc::clone(&self.predictor.model),
+                known,
+            },
+        }
+    }
+}
+
+fn known_numbers(lists: &Lists) -> KnownNumbers {
+    KnownNumbers::new(lists.blocked_numbers().map(|number| (number, FULL_WEIGHT)))
 }
 
 type ByName = BTreeMap<Box<str>, Arc<Policy>>;

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use tfps_engine::{
     decision::Purpose,
+    number::E164,
     policy::Policy,
     usage::{Grant, GrantKind},
 };
@@ -96,11 +97,39 @@ impl Verifier {
                 limits.daily_quota_off_hours = quota;
                 format!("the daily quota of {id} is {quota} off hours from now on")
             }
-            Purpose::Risk | Purpose::Onboarding => return Ok((Passed::Nothing, String::new())),
+            Purpose::Risk => {
+                let words = self
+                    .risky_number(pending, policy)
+                    .map_or_else(String::new, |number| {
+                        let minutes = policy.document.risk.pass_minutes;
+                        format!("{id} may call {number} whatever its risk for {minutes} minutes")
+                    });
+                return Ok((Passed::Nothing, words));
+            }
+            Purpose::Onboarding => return Ok((Passed::Nothing, String::new())),
         };
         record.version += 1;
         record.updated_at = at;
         Ok((Passed::Updated(record), words))
+    }
+}
+
+impl Verifier {
+    /// The number that a challenge of the prediction was about.
+    fn risky_number(&self, pending: &Pending, policy: &Policy) -> Option<E164> {
+        let is_risk = matches!(pending.about, About::Call(Purpose::Risk));
+        let number = policy.dial_plan.destination(&pending.dialed);
+        number.ok().filter(|_| is_risk)
+    }
+
+    /// Lets the account call the number that it has proved itself for.
+    pub(super) fn let_through(&self, pending: &Pending, policy: &Policy, at: Timestamp) {
+        if let Some(number) = self.risky_number(pending, policy) {
+            let minutes = i64::from(policy.document.risk.pass_minutes);
+            let until = at + SignedDuration::from_mins(minutes);
+            let passes = &self.state.watch.passes;
+            passes.grant(&pending.account, &number, until);
+        }
     }
 }
 

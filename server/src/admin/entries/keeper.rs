@@ -60,36 +60,48 @@ impl ListKeeper {
         let _turn = self.turns.lock().await;
         // The new lists are made before anything is written, off the threads that answer calls, and swapped in after.
         let before = self.state.snapshot.load_full();
-        let (lists, changes) = spawn_blocking(move || {
+        let (changed, changes) = spawn_blocking(move || {
             before
                 .lists
                 .with(changes.iter().cloned())
-                .map(|lists| (lists, changes))
+                .map(|lists| (before.with_lists(lists), changes))
         })
         .await
         .map_err(|error| StoreError::Unavailable(error.to_string()))?
         .map_err(|error| StoreError::Unavailable(error.to_string()))?;
         write(changes).await?;
-        self.swap(|_| lists.clone());
+        self.swap(changed);
         Ok(())
     }
 
     /// Puts a list of others in place of that of the same name.
     pub async fn put_feed(&self, feed: Feed) {
         let _turn = self.turns.lock().await;
-        self.swap(|lists| lists.with_feed(feed.clone()));
+        self.change_lists(move |lists| lists.with_feed(feed)).await;
     }
 
     /// Drops a list of others whole.
     pub async fn drop_feed(&self, name: &str) {
         let _turn = self.turns.lock().await;
-        self.swap(|lists| lists.without_feed(name));
+        let name = name.to_owned();
+        self.change_lists(move |lists| lists.without_feed(&name))
+            .await;
     }
 
-    fn swap(&self, changed: impl Fn(&Lists) -> Lists) {
+    async fn change_lists(&self, change: impl FnOnce(&Lists) -> Lists + Send + 'static) {
+        let before = self.state.snapshot.load_full();
+        let changed = spawn_blocking(move || before.with_lists(change(&before.lists))).await;
+        match changed {
+            Ok(changed) => self.swap(changed),
+            Err(error) => tracing::error!(%error, "a list could not be taken"),
+        }
+    }
+
+    /// Takes the lists of a snapshot, and what is known by them; the policies may have changed since it was made.
+    fn swap(&self, changed: Snapshot) {
         let before = self.state.snapshot.rcu(|snapshot| Snapshot {
             policies: snapshot.policies.clone(),
-            lists: changed(&snapshot.lists),
+            ..changed.clone()
         });
         tokio::spawn(forget(before));
     }

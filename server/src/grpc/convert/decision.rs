@@ -73,7 +73,15 @@ pub(crate) fn response(record: DecisionRecord) -> v1::CheckResponse {
         off_hours: record.off_hours,
         risk: (record.risk > 0).then(|| v1::Risk {
             score: record.risk,
-            signals: Vec::new(),
+            signals: record
+                .risk_signals
+                .into_iter()
+                .map(|signal| v1::RiskSignal {
+                    name: signal.name,
+                    weight: signal.weight,
+                    evidence: signal.evidence,
+                })
+                .collect(),
         }),
         usage: Some(v1::CallUsage {
             concurrent_calls: record.concurrent,

@@ -30,6 +30,7 @@ const RULES: [(v1::Rule, Rule); Rule::COUNT] = [
     (v1::Rule::SourceCountry, Rule::SourceCountry),
     (v1::Rule::UnknownSourceCountry, Rule::UnknownSourceCountry),
     (v1::Rule::DestinationCountry, Rule::DestinationCountry),
+    (v1::Rule::Risk, Rule::Risk),
     (v1::Rule::Concurrency, Rule::Concurrency),
     (v1::Rule::Quota, Rule::Quota),
     (v1::Rule::QuotaOffHours, Rule::QuotaOffHours),
@@ -92,6 +93,11 @@ pub(crate) fn view(view: &PolicyView) -> v1::Policy {
                 OnUnavailable::Deny => v1::OnUnavailable::Deny,
             }
             .into(),
+        }),
+        risk: Some(v1::RiskLimit {
+            challenge_score: document.risk.challenge_score,
+            deny_score: document.risk.deny_score,
+            pass_minutes: document.risk.pass_minutes,
         }),
         new_accounts: Some(v1::NewAccount {
             limits: Some(super::account::limits(&document.new_accounts.limits)),
@@ -222,6 +228,12 @@ pub(crate) fn document(policy: v1::Policy) -> Result<(PolicyDocument, String, St
                     ));
                 }
             };
+    }
+    if let Some(risk) = policy.risk {
+        let own = &mut document.risk;
+        take(&mut own.challenge_score, risk.challenge_score);
+        take(&mut own.deny_score, risk.deny_score);
+        take(&mut own.pass_minutes, risk.pass_minutes);
     }
     if let Some(new) = policy.new_accounts {
         let own = &mut document.new_accounts;

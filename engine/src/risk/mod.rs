@@ -1,0 +1,27 @@
+//! The prediction: how likely a call is fraud, to a number that nobody has reported yet.
+//!
+//! Fraudsters rent ranges, and dial numbers that no plan has; so a number is scored by what is known around it
+//! ([`KnownNumbers`]) and by what the numbering plan says of it. What that means was learned from numbers that were fraud and
+//! numbers that were not ([`training`]); it is in a file ([`RiskModel`]), and [`evaluation`] tells how good it is.
+
+mod assessment;
+mod calibration;
+mod circumstances;
+mod country_odds;
+pub mod evaluation;
+mod evidence;
+mod known_numbers;
+mod model;
+mod number_features;
+mod predictor;
+pub mod training;
+mod trees;
+
+pub use self::{
+    assessment::{Assessment, Signal},
+    calibration::score_of,
+    circumstances::Circumstances,
+    known_numbers::{FULL_WEIGHT, KnownNumbers, MAX_KNOWN, Surroundings},
+    model::{ModelError, ModelFile, RiskModel, VERSION},
+    predictor::Predictor,
+};

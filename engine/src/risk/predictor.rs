@@ -1,0 +1,45 @@
+//! Scores calls.
+
+use std::sync::Arc;
+
+use super::{
+    assessment::Assessment, calibration::score_of, circumstances::Circumstances,
+    known_numbers::KnownNumbers, model::RiskModel,
+};
+use crate::number::{E164, NumberFacts};
+
+/// What was learned of fraud, and the numbers that are known as such.
+#[derive(Clone, Debug)]
+pub struct Predictor {
+    /// What was learned.
+    pub model: Arc<RiskModel>,
+    /// The known numbers.
+    pub known: Arc<KnownNumbers>,
+}
+
+impl Predictor {
+    /// The score of a call, 0 to 100.
+    pub fn score(&self, number: &E164, plan: &NumberFacts, circumstances: Circumstances) -> u8 {
+        let number = self
+            .model
+            .log_odds(number, plan, &self.known.around(number));
+        score_of(number + circumstances.log_odds())
+    }
+
+    /// The score of a call, and what it is made of.
+    pub fn assess(
+        &self,
+        number: &E164,
+        plan: &NumberFacts,
+        circumstances: Circumstances,
+    ) -> Assessment {
+        let around = self.known.around(number);
+        let log_odds = self.model.log_odds(number, plan, &around) + circumstances.log_odds();
+        let score = score_of(log_odds);
+        let without = |part: f32| i32::from(score) - i32::from(score_of(log_odds - part));
+        let mut signals = self.model.signals(number, plan, &around, without);
+        signals.extend(circumstances.signals(without));
+        signals.sort_by_key(|signal| std::cmp::Reverse(signal.weight));
+        Assessment { score, signals }
+    }
+}

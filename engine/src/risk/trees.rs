@@ -1,0 +1,271 @@
+//! Boosted trees, all of whose branches at one level ask the same (oblivious trees), so that a tree is a few comparisons that wait
+//! for nothing and one look at its leaves.
+//!
+//! After Dorogush, Ershov, Gulin: CatBoost: gradient boosting with categorical features support (2018).
+
+use std::cmp::Ordering;
+
+use serde::{Deserialize, Serialize};
+
+/// The most levels of a tree.
+pub(super) const MAX_LEVELS: usize = 6;
+
+/// The most different questions that trees ask together, and one that is never asked.
+const MAX_QUESTIONS: usize = 1 << 11;
+
+/// Room for so many measurements.
+pub(super) const PLACES: usize = 64;
+
+/// A sum of trees over measurements.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trees {
+    /// What is added to all trees.
+    pub bias: f32,
+    /// The trees.
+    pub trees: Vec<Tree>,
+}
+
+/// One tree.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tree {
+    /// What is asked at each level: whether the measurement at a place is above a border.
+    pub splits: Vec<(u8, f32)>,
+    /// What each combination of answers adds; the first level's answer is the lowest bit.
+    pub leaves: Vec<f32>,
+}
+
+/// Why trees can't be used.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum TreesError {
+    /// A tree has too many levels, or leaves that are not twice as many for each level.
+    #[error("tree {tree} has {levels} levels and {leaves} leaves")]
+    Shape {
+        /// Which.
+        tree: usize,
+        /// Its levels.
+        levels: usize,
+        /// Its leaves.
+        leaves: usize,
+    },
+    /// A tree asks for a measurement that there is not.
+    #[error("tree {tree} asks for the measurement {place}, of {measurements}")]
+    Place {
+        /// Which.
+        tree: usize,
+        /// What it asks for.
+        place: u8,
+        /// How many there are.
+        measurements: usize,
+    },
+    /// The trees ask too much.
+    #[error("the trees ask {questions} different questions; {} are the most", MAX_QUESTIONS - 1)]
+    Questions {
+        /// How many.
+        questions: usize,
+    },
+    /// A tree has a number that is none.
+    #[error("tree {tree} has a border or a leaf that is no finite number")]
+    NotFinite {
+        /// Which.
+        tree: usize,
+    },
+}
+
+impl Trees {
+    /// Checks the trees for so many measurements.
+    ///
+    /// # Errors
+    /// When they don't fit.
+    pub fn check(&self, measurements: usize) -> Result<(), TreesError> {
+        for (tree, of) in self.trees.iter().enumerate() {
+            let (levels, leaves) = (of.splits.len(), of.leaves.len());
+            if levels > MAX_LEVELS || leaves != 1 << levels {
+                return Err(TreesError::Shape {
+                    tree,
+                    levels,
+                    leaves,
+                });
+            }
+            let place = of.splits.iter().map(|(place, _)| *place);
+            if let Some(place) = place
+                .max()
+                .filter(|place| usize::from(*place) >= measurements)
+            {
+                return Err(TreesError::Place {
+                    tree,
+                    place,
+                    measurements,
+                });
+            }
+            let mut values = of.splits.iter().map(|(_, border)| border).chain(&of.leaves);
+            if !values.all(|value| value.is_finite()) {
+                return Err(TreesError::NotFinite { tree });
+            }
+        }
+        match self.questions().len() {
+            questions @ MAX_QUESTIONS.. => Err(TreesError::Questions { questions }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The different questions, in order.
+    fn questions(&self) -> Vec<(u8, f32)> {
+        let mut questions: Vec<_> = self
+            .trees
+            .iter()
+            .flat_map(|tree| &tree.splits)
+            .copied()
+            .collect();
+        questions.sort_unstable_by(before);
+        questions.dedup();
+        questions
+    }
+}
+
+/// Trees as they are asked. Each question is answered once, those about one measurement side by side, which a processor does several at
+/// a time; a tree then only gathers its answers.
+#[derive(Clone, Debug)]
+pub(super) struct Grove {
+    bias: f32,
+    /// Measurements that are asked about, each with how many borders it has.
+    asked: Box<[(u8, u16)]>,
+    /// The borders, one measurement's after the other.
+    borders: Box<[f32]>,
+    /// For each tree the places of its answers; a level that it lacks has one that is never yes.
+    trees: Box<[[u16; MAX_LEVELS]]>,
+    leaves: Box<[f32]>,
+}
+
+const LEAVES: usize = 1 << MAX_LEVELS;
+
+impl Grove {
+    /// From trees that were checked.
+    pub(super) fn new(trees: &Trees) -> Self {
+        let questions = trees.questions();
+        let place_of =
+            |split: &(u8, f32)| questions.partition_point(|other| before(other, split).is_lt());
+        let levels = trees.trees.iter().map(|tree| {
+            let mut places = [questions.len() as u16; MAX_LEVELS];
+            for (place, split) in places.iter_mut().zip(&tree.splits) {
+                *place = place_of(split) as u16;
+            }
+            places
+        });
+        let leaves = trees.trees.iter().flat_map(|tree| {
+            let none = LEAVES - tree.leaves.len();
+            let leaves = tree.leaves.iter().copied();
+            leaves.chain(std::iter::repeat_n(0.0, none))
+        });
+        Self {
+            bias: trees.bias,
+            asked: questions
+                .chunk_by(|one, next| one.0 == next.0)
+                .map(|alike| (alike[0].0, alike.len() as u16))
+                .collect(),
+            borders: questions.iter().map(|(_, border)| *border).collect(),
+            trees: levels.collect(),
+            leaves: leaves.collect(),
+        }
+    }
+
+    /// What the trees say of measurements: their sum.
+    pub(super) fn sum(&self, measured: &[f32; PLACES]) -> f32 {
+        let mut answers = [0_u8; MAX_QUESTIONS];
+        let (mut unanswered, mut borders) = (answers.as_mut_slice(), &*self.borders);
+        for (place, count) in &self.asked {
+            let value = measured[usize::from(*place) % PLACES];
+            let (own, others) = borders.split_at(usize::from(*count));
+            let (answered, rest) = unanswered.split_at_mut(own.len());
+            for (answer, border) in answered.iter_mut().zip(own) {
+                *answer = u8::from(value > *border);
+            }
+            (unanswered, borders) = (rest, others);
+        }
+        let trees = self.trees.iter().zip(self.leaves.as_chunks::<LEAVES>().0);
+        trees.fold(self.bias, |sum, (places, leaves)| {
+            let mut leaf = 0;
+            for (level, place) in places.iter().enumerate() {
+                leaf |= usize::from(answers[usize::from(*place) % MAX_QUESTIONS]) << level;
+            }
+            sum + leaves[leaf % LEAVES]
+        })
+    }
+}
+
+fn before(one: &(u8, f32), other: &(u8, f32)) -> Ordering {
+    one.0.cmp(&other.0).then(one.1.total_cmp(&other.1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(splits: &[(u8, f32)], leaves: &[f32]) -> Tree {
+        Tree {
+            splits: splits.to_vec(),
+            leaves: leaves.to_vec(),
+        }
+    }
+
+    #[test]
+    fn a_leaf_is_found_by_the_answers_and_trees_add_up() {
+        let trees = Trees {
+            bias: 0.5,
+            trees: vec![
+                tree(&[(0, 1.0), (1, 5.0)], &[1.0, 2.0, 3.0, 4.0]),
+                tree(&[], &[10.0]),
+                tree(&[(1, 7.0)], &[100.0, 200.0]),
+            ],
+        };
+        trees.check(2).unwrap();
+        let grove = Grove::new(&trees);
+        let sum = |one: f32, two: f32| {
+            let mut measured = [0.0; PLACES];
+            (measured[0], measured[1]) = (one, two);
+            grove.sum(&measured)
+        };
+        assert_eq!(sum(1.0, 5.0), 0.5 + 1.0 + 10.0 + 100.0);
+        assert_eq!(sum(1.5, 5.0), 0.5 + 2.0 + 10.0 + 100.0);
+        assert_eq!(sum(1.0, 6.0), 0.5 + 3.0 + 10.0 + 100.0);
+        assert_eq!(sum(2.0, 9.0), 0.5 + 4.0 + 10.0 + 200.0);
+    }
+
+    #[test]
+    fn trees_that_do_not_fit_are_refused() {
+        let of = |splits: &[(u8, f32)], leaves: &[f32]| {
+            Trees {
+                bias: 0.0,
+                trees: vec![tree(splits, leaves)],
+            }
+            .check(3)
+        };
+        assert_eq!(of(&[(2, 0.0)], &[1.0, 2.0]), Ok(()));
+        assert!(matches!(
+            of(&[(3, 0.0)], &[1.0, 2.0]),
+            Err(TreesError::Place { .. })
+        ));
+        assert!(matches!(
+            of(&[(0, 0.0)], &[1.0]),
+            Err(TreesError::Shape { .. })
+        ));
+        assert!(matches!(
+            of(&[(0, 0.0); 7], &[0.0; 128]),
+            Err(TreesError::Shape { .. })
+        ));
+        assert!(matches!(
+            of(&[(0, f32::NAN)], &[1.0, 2.0]),
+            Err(TreesError::NotFinite { .. })
+        ));
+        let many = (0..2_048_u16).map(|border| tree(&[(0, border.into())], &[1.0, 2.0]));
+        let trees = Trees {
+            bias: 0.0,
+            trees: many.collect(),
+        };
+        assert_eq!(
+            trees.check(3),
+            Err(TreesError::Questions { questions: 2_048 })
+        );
+    }
+}

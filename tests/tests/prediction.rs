@@ -1,0 +1,240 @@
+//! Fraud is stopped on the first call, to numbers that nobody has reported yet.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by it")]
+
+use tfps_client::v1::{self, CheckRequest, Purpose};
+use tfps_tests::{
+    Command, Server,
+    scene::{DOMAIN, HOME_NUMBER, LONDON, call, limits, setting},
+};
+
+/// A range of Latvia's that was made up, its last three digits open.
+const RANGE: &str = "+37128054";
+/// A number of it that nobody has reported.
+const UNSEEN: &str = "+37128054190";
+
+/// A server whose accounts may call Latvia and Great Britain as far as their countries go, and Alice.
+async fn house() -> Server {
+    let server = Server::open().await;
+    server
+        .policy(|policy| {
+            policy.allowed_destination_countries = vec!["LV".to_owned(), "GB".to_owned()];
+            policy.blocked_countries.clear();
+        })
+        .await;
+    server
+        .account_with("alice", |account| account.limits = Some(limits(50, 90)))
+        .await;
+    server
+}
+
+/// Lists numbers of the range as fraud, as an import of confirmed ones does.
+async fn range_is_known(server: &Server, numbers: u32) {
+    for number in 0..numbers {
+        let number = format!("{RANGE}{:03}", 7 * number);
+        server
+            .list(v1::EntryKind::Number, &number, v1::EntryAction::Block)
+            .await;
+    }
+}
+
+async fn teach(server: &Server, number: &str, kind: v1::OutcomeKind) {
+    let outcome = v1::Outcome {
+        subject: Some(v1::outcome::Subject::Number(number.to_owned())),
+        kind: kind.into(),
+        note: String::new(),
+    };
+    server
+        .admin()
+        .learn(v1::LearnRequest {
+            lesson: Some(v1::learn_request::Lesson::Outcome(outcome)),
+        })
+        .await
+        .unwrap();
+}
+
+async fn score(server: &Server, number: &str) -> u32 {
+    let dry = CheckRequest {
+        dry_run: true,
+        ..call("alice", number)
+    };
+    server.check(dry).await.risk.unwrap_or_default().score
+}
+
+#[tokio::test]
+async fn a_range_is_caught_before_the_number_is() {
+    let server = house().await;
+    assert_eq!(server.code(call("alice", UNSEEN)).await, "A00");
+    range_is_known(&server, 12).await;
+    let decision = server.check(call("alice", UNSEEN)).await;
+    assert!(
+        ["V06", "R18"].contains(&decision.code.as_str()),
+        "{decision:?}"
+    );
+    let risk = decision.risk.unwrap();
+    assert!(risk.score >= 90, "{risk:?}");
+    let range = risk
+        .signals
+        .iter()
+        .find(|signal| signal.name == "range")
+        .unwrap();
+    assert_eq!(
+        range.evidence,
+        "shares 8 of 11 digits with 12 known fraud numbers"
+    );
+    assert!(range.weight > 0, "{risk:?}");
+    assert!(
+        decision.reason.contains(&range.evidence),
+        "{}",
+        decision.reason
+    );
+    assert!(
+        decision
+            .reason
+            .starts_with(&format!("risk {} of 100: ", risk.score))
+    );
+    // Nobody else's calls suffer.
+    assert_eq!(server.code(call("alice", LONDON)).await, "A00");
+    assert_eq!(server.code(call("alice", HOME_NUMBER)).await, "A00");
+    // What is recorded has the score too.
+    let recorded = server.decisions(Default::default()).await;
+    let recorded = recorded
+        .iter()
+        .find(|one| one.id == decision.decision_id)
+        .unwrap();
+    assert_eq!(recorded.risk_score, risk.score);
+}
+
+#[tokio::test]
+async fn who_proves_himself_may_call_that_number_and_no_other() {
+    let server = house().await;
+    server
+        .policy(|policy| {
+            let risk = policy.risk.get_or_insert_default();
+            (risk.challenge_score, risk.deny_score) = (60, 101);
+        })
+        .await;
+    server
+        .account_with("bob", |account| account.limits = Some(limits(50, 90)))
+        .await;
+    range_is_known(&server, 12).await;
+    let decision = server.check(call("alice", UNSEEN)).await;
+    assert_eq!(decision.code, "V06", "{decision:?}");
+    let challenge = decision.challenge.clone().unwrap();
+    assert_eq!(challenge.purpose(), Purpose::Risk);
+    let media_user = &decision.sip.as_ref().unwrap().media_user;
+    assert_eq!(*media_user, format!("s{UNSEEN}"));
+    let passed = server.verify("alice", &decision).await;
+    assert_eq!(
+        passed.change,
+        format!("alice@{DOMAIN} may call {UNSEEN} whatever its risk for 1440 minutes")
+    );
+    assert_eq!(server.code(call("alice", UNSEEN)).await, "A00");
+    assert_eq!(
+        server.code(call("alice", &format!("{RANGE}191"))).await,
+        "V06"
+    );
+    assert_eq!(server.code(call("bob", UNSEEN)).await, "V06");
+}
+
+#[tokio::test]
+async fn what_is_confirmed_teaches_the_range_and_a_false_positive_takes_it_back() {
+    let server = house().await;
+    let before = score(&server, UNSEEN).await;
+    let mut last = before;
+    for number in ["101", "120", "143", "177"] {
+        teach(
+            &server,
+            &format!("{RANGE}{number}"),
+            v1::OutcomeKind::ConfirmedFraud,
+        )
+        .await;
+    }
+    let taught = score(&server, UNSEEN).await;
+    assert!(taught > before + 20, "{before} {taught}");
+    for number in ["101", "120", "143", "177"] {
+        teach(
+            &server,
+            &format!("{RANGE}{number}"),
+            v1::OutcomeKind::FalsePositive,
+        )
+        .await;
+        last = score(&server, UNSEEN).await;
+    }
+    assert_eq!(last, before);
+}
+
+#[tokio::test]
+async fn an_operator_sees_why_and_has_the_last_word() {
+    let server = house().await;
+    range_is_known(&server, 12).await;
+    let explained = server
+        .admin()
+        .explain_check(v1::ExplainCheckRequest {
+            check: Some(call("alice", UNSEEN)),
+        })
+        .await
+        .unwrap();
+    let finding = explained
+        .findings
+        .iter()
+        .find(|finding| finding.rule == "risk")
+        .unwrap();
+    assert!(
+        finding.detail.contains("shares 8 of 11 digits"),
+        "{finding:?}"
+    );
+    assert!(finding.decisive, "{finding:?}");
+    // Reported only, off, and on the allow list.
+    let mode = async |mode| {
+        server
+            .policy(|policy| policy.rules = vec![setting(v1::Rule::Risk, mode)])
+            .await;
+    };
+    mode(v1::RuleMode::Report).await;
+    let reported = server.check(call("alice", UNSEEN)).await;
+    assert_eq!(reported.code, "A00");
+    assert!(["V06", "R18"].contains(&reported.monitored.unwrap().code.as_str()));
+    mode(v1::RuleMode::Off).await;
+    let off = server.check(call("alice", UNSEEN)).await;
+    assert_eq!(
+        (off.code.as_str(), off.monitored, off.risk),
+        ("A00", None, None)
+    );
+    mode(v1::RuleMode::Enforce).await;
+    assert_eq!(server.code(call("alice", UNSEEN)).await, "R18");
+    server
+        .list(v1::EntryKind::Number, UNSEEN, v1::EntryAction::Allow)
+        .await;
+    assert_eq!(server.code(call("alice", UNSEEN)).await, "A00");
+}
+
+#[tokio::test]
+async fn a_home_number_that_costs_more_is_predicted_and_no_other() {
+    let server = house().await;
+    let risk = async |number: &str| server.check(call("alice", number)).await.risk;
+    assert_eq!(risk(HOME_NUMBER).await, None);
+    assert!(risk("+19002345678").await.is_some());
+}
+
+#[tokio::test]
+async fn a_model_that_is_none_keeps_the_server_from_starting() {
+    for (file, why) in [
+        (
+            "/nowhere/model.json",
+            "risk.model_file: /nowhere/model.json can't be read",
+        ),
+        (
+            "/etc/hostname",
+            "risk.model_file: /etc/hostname is no risk model",
+        ),
+    ] {
+        let config = format!("[risk]\nmodel_file = \"{file}\"\n");
+        let refused = Command::default()
+            .config(config)
+            .try_start()
+            .await
+            .err()
+            .unwrap();
+        assert!(refused.said.contains(why), "{}", refused.said);
+    }
+}
