@@ -267,7 +267,7 @@ async fn every_rule_is_explained() {
         ("default", true)
     );
     assert_eq!(explained.decision.as_ref().unwrap().code, "R01");
-    // All rules but the one that is to come, in their order.
+    // All rules, in their order.
     let rules: Vec<_> = explained
         .findings
         .iter()
@@ -292,6 +292,7 @@ async fn every_rule_is_explained() {
             "source-country",
             "unknown-source-country",
             "destination-country",
+            "risk",
             "concurrency",
             "quota",
             "quota-off-hours",
