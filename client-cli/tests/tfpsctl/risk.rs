@@ -95,7 +95,7 @@ async fn the_built_in_model_is_judged_for_people() {
         .run("risk evaluate --known known.txt --fraud later.txt --ordinary others.csv")
         .await;
     let said = &world.transcript;
-    assert!(said.contains("others    100.0 %"), "{said}");
+    assert!(said.contains("others            100.0 %"), "{said}");
     assert!(said.contains("90 to 100"), "{said}");
 }
 

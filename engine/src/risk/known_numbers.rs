@@ -15,7 +15,7 @@ pub const MAX_KNOWN: usize = 1_000_000;
 #[derive(Clone, Debug)]
 pub struct KnownNumbers {
     keys: Vec<u64>,
-    /// The weights of all keys before each, and at the end of all.
+    /// The weights of all keys before each, and at the end of all; empty where all weigh [`FULL_WEIGHT`], so that nothing is read.
     before: Vec<u32>,
     /// How many keys have lower first digits, by the first [`INDEXED`] of them; and at the end all.
     starts: Vec<u32>,
@@ -135,6 +135,9 @@ impl KnownNumbers {
             known.tails_of_3[places.tail_of_3] += weight;
             known.lengths[places.length] += weight;
         }
+        if sum == known.keys.len() as u32 * u32::from(FULL_WEIGHT) {
+            known.before = Vec::new();
+        }
         for (place, key) in known.keys.iter().enumerate() {
             let start = (key >> START_SHIFT) as usize;
             known
@@ -200,7 +203,10 @@ impl KnownNumbers {
     }
 
     fn weight(&self, from: usize, to: usize) -> u32 {
-        self.before[to] - self.before[from]
+        match self.before.is_empty() {
+            true => (to - from) as u32 * u32::from(FULL_WEIGHT),
+            false => self.before[to] - self.before[from],
+        }
     }
 
     /// How many keys are below one that has no more than the indexed digits.

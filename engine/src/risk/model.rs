@@ -85,6 +85,7 @@ impl RiskModel {
     /// When it is none, or not this version's.
     pub fn read(file: &str) -> Result<Self, ModelError> {
         #[derive(Deserialize)]
+        #[serde(expecting = "the file of a risk model")]
         struct Versioned {
             version: u32,
         }
