@@ -19,7 +19,7 @@ impl Passes {
     pub fn grant(&self, account: &AccountId, number: &E164, until: Timestamp) {
         let until = until.as_second();
         self.0.update((account.clone(), *number), |known| {
-            *known = until.max(*known)
+            *known = until.max(*known);
         });
     }
 

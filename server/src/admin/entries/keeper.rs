@@ -70,7 +70,7 @@ impl ListKeeper {
         .map_err(|error| StoreError::Unavailable(error.to_string()))?
         .map_err(|error| StoreError::Unavailable(error.to_string()))?;
         write(changes).await?;
-        self.swap(changed);
+        self.swap(&changed);
         Ok(())
     }
 
@@ -92,13 +92,13 @@ impl ListKeeper {
         let before = self.state.snapshot.load_full();
         let changed = spawn_blocking(move || before.with_lists(change(&before.lists))).await;
         match changed {
-            Ok(changed) => self.swap(changed),
+            Ok(changed) => self.swap(&changed),
             Err(error) => tracing::error!(%error, "a list could not be taken"),
         }
     }
 
     /// Takes the lists of a snapshot, and what is known by them; the policies may have changed since it was made.
-    fn swap(&self, changed: Snapshot) {
+    fn swap(&self, changed: &Snapshot) {
         let before = self.state.snapshot.rcu(|snapshot| Snapshot {
             policies: snapshot.policies.clone(),
             ..changed.clone()
