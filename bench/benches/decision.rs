@@ -10,7 +10,7 @@ use tfps_engine::number::plan;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn decision(criterion: &mut Criterion) {
-    let house = House::new(if quick() { Scale::QUICK } else { Scale::FULL });
+    let mut house = House::new(if quick() { Scale::QUICK } else { Scale::FULL });
     for turn in 0..house.calls.len() {
         let (call, at) = house.turn(turn);
         let code = house.decide(call, at).ruling.code;
@@ -27,6 +27,15 @@ fn decision(criterion: &mut Criterion) {
             black_box(house.decide(black_box(call), at))
         });
     });
+    house.predict(false);
+    group.bench_function("whole, without the prediction", |bencher| {
+        bencher.iter(|| {
+            turn += 1;
+            let (call, at) = house.turn(turn);
+            black_box(house.decide(black_box(call), at))
+        });
+    });
+    house.predict(true);
     group.bench_function("account look-up", |bencher| {
         bencher.iter(|| {
             turn += 1;

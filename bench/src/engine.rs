@@ -25,6 +25,18 @@ pub(crate) fn measure(bench: &Bench, report: &mut Report) -> anyhow::Result<()> 
             whole.most / 1_000.0
         ),
     );
+    let without = estimate(bench, "decision", "whole, without the prediction")?;
+    report.budget(
+        "of it: the prediction",
+        Limit::AtMost(1.0, " µs"),
+        (whole.median - without.median) / 1_000.0,
+        format!(
+            "{:.2} µs: {:.2} beside {:.2} without",
+            (whole.median - without.median) / 1_000.0,
+            whole.median / 1_000.0,
+            without.median / 1_000.0
+        ),
+    );
     allocations(bench, report)?;
     for (group, name, what) in [
         ("decision", "account look-up", "of it: look up the account"),

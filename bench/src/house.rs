@@ -9,8 +9,9 @@ use tfps_engine::{
     facts::{Counting, Facts, Standing},
     judge::{Stage, Trial},
     lists::{Action, Change, EntryKey, EntryKind, EntryValue, ListEntry, Lists},
-    policy::Policy,
+    policy::{Policy, RuleMode},
     risk::{FULL_WEIGHT, KnownNumbers, Predictor, RiskModel},
+    rules::Rule,
     usage::{Ledger, SlotTimes, Watch},
 };
 use tfps_server::{
@@ -121,6 +122,16 @@ impl House {
             .map(|resident| resident.ledger.lock().granted(at))
             .unwrap_or_default();
         facts
+    }
+
+    /// Switches the prediction on or off.
+    pub fn predict(&mut self, on: bool) {
+        let mut document = workload::policy();
+        if !on {
+            document.rules.insert(Rule::Risk, RuleMode::Off);
+        }
+        let policy = Policy::compile(document).expect("the policy was made to compile");
+        self.policies = Policies::new(policy);
     }
 
     /// The policy that every account is under.

@@ -3,15 +3,10 @@
 //!
 //! After Dorogush, Ershov, Gulin: CatBoost: gradient boosting with categorical features support (2018).
 
-use std::cmp::Ordering;
-
 use serde::{Deserialize, Serialize};
 
 /// The most levels of a tree.
 pub(super) const MAX_LEVELS: usize = 6;
-
-/// The most different questions that trees ask together, and one that is never asked.
-const MAX_QUESTIONS: usize = 1 << 11;
 
 /// Room for so many measurements.
 pub(super) const PLACES: usize = 64;
@@ -59,12 +54,6 @@ pub enum TreesError {
         /// How many there are.
         measurements: usize,
     },
-    /// The trees ask too much.
-    #[error("the trees ask {questions} different questions; {} are the most", MAX_QUESTIONS - 1)]
-    Questions {
-        /// How many.
-        questions: usize,
-    },
     /// A tree has a number that is none.
     #[error("tree {tree} has a border or a leaf that is no finite number")]
     NotFinite {
@@ -104,38 +93,24 @@ impl Trees {
                 return Err(TreesError::NotFinite { tree });
             }
         }
-        match self.questions().len() {
-            questions @ MAX_QUESTIONS.. => Err(TreesError::Questions { questions }),
-            _ => Ok(()),
-        }
-    }
-
-    /// The different questions, in order.
-    fn questions(&self) -> Vec<(u8, f32)> {
-        let mut questions: Vec<_> = self
-            .trees
-            .iter()
-            .flat_map(|tree| &tree.splits)
-            .copied()
-            .collect();
-        questions.sort_unstable_by(before);
-        questions.dedup();
-        questions
+        Ok(())
     }
 }
 
-/// Trees as they are asked. Each question is answered once, those about one measurement side by side, which a processor does several at
-/// a time; a tree then only gathers its answers.
+/// Trees as they are asked: all with the same number of levels, and measurements in a power of two of places, so that nothing is
+/// checked on the way. Answering each different question once, before the trees gather the answers, takes longer.
 #[derive(Clone, Debug)]
 pub(super) struct Grove {
     bias: f32,
-    /// Measurements that are asked about, each with how many borders it has.
-    asked: Box<[(u8, u16)]>,
-    /// The borders, one measurement's after the other.
-    borders: Box<[f32]>,
-    /// For each tree the places of its answers; a level that it lacks has one that is never yes.
-    trees: Box<[[u16; MAX_LEVELS]]>,
+    trees: Box<[GrownTree]>,
     leaves: Box<[f32]>,
+}
+
+/// One tree. A level that a tree lacks is never answered with yes.
+#[derive(Clone, Copy, Debug)]
+struct GrownTree {
+    places: [u8; MAX_LEVELS],
+    borders: [f32; MAX_LEVELS],
 }
 
 const LEAVES: usize = 1 << MAX_LEVELS;
@@ -143,15 +118,16 @@ const LEAVES: usize = 1 << MAX_LEVELS;
 impl Grove {
     /// From trees that were checked.
     pub(super) fn new(trees: &Trees) -> Self {
-        let questions = trees.questions();
-        let place_of =
-            |split: &(u8, f32)| questions.partition_point(|other| before(other, split).is_lt());
-        let levels = trees.trees.iter().map(|tree| {
-            let mut places = [questions.len() as u16; MAX_LEVELS];
-            for (place, split) in places.iter_mut().zip(&tree.splits) {
-                *place = place_of(split) as u16;
+        let grown = trees.trees.iter().map(|tree| {
+            let mut grown = GrownTree {
+                places: [0; MAX_LEVELS],
+                borders: [f32::INFINITY; MAX_LEVELS],
+            };
+            for (level, (place, border)) in tree.splits.iter().enumerate() {
+                grown.places[level] = *place;
+                grown.borders[level] = *border;
             }
-            places
+            grown
         });
         let leaves = trees.trees.iter().flat_map(|tree| {
             let none = LEAVES - tree.leaves.len();
@@ -160,42 +136,23 @@ impl Grove {
         });
         Self {
             bias: trees.bias,
-            asked: questions
-                .chunk_by(|one, next| one.0 == next.0)
-                .map(|alike| (alike[0].0, alike.len() as u16))
-                .collect(),
-            borders: questions.iter().map(|(_, border)| *border).collect(),
-            trees: levels.collect(),
+            trees: grown.collect(),
             leaves: leaves.collect(),
         }
     }
 
     /// What the trees say of measurements: their sum.
     pub(super) fn sum(&self, measured: &[f32; PLACES]) -> f32 {
-        let mut answers = [0_u8; MAX_QUESTIONS];
-        let (mut unanswered, mut borders) = (answers.as_mut_slice(), &*self.borders);
-        for (place, count) in &self.asked {
-            let value = measured[usize::from(*place) % PLACES];
-            let (own, others) = borders.split_at(usize::from(*count));
-            let (answered, rest) = unanswered.split_at_mut(own.len());
-            for (answer, border) in answered.iter_mut().zip(own) {
-                *answer = u8::from(value > *border);
-            }
-            (unanswered, borders) = (rest, others);
-        }
         let trees = self.trees.iter().zip(self.leaves.as_chunks::<LEAVES>().0);
-        trees.fold(self.bias, |sum, (places, leaves)| {
+        trees.fold(self.bias, |sum, (tree, leaves)| {
             let mut leaf = 0;
-            for (level, place) in places.iter().enumerate() {
-                leaf |= usize::from(answers[usize::from(*place) % MAX_QUESTIONS]) << level;
+            for level in 0..MAX_LEVELS {
+                let value = measured[usize::from(tree.places[level]) % PLACES];
+                leaf |= usize::from(value > tree.borders[level]) << level;
             }
             sum + leaves[leaf % LEAVES]
         })
     }
-}
-
-fn before(one: &(u8, f32), other: &(u8, f32)) -> Ordering {
-    one.0.cmp(&other.0).then(one.1.total_cmp(&other.1))
 }
 
 #[cfg(test)]
@@ -258,14 +215,5 @@ mod tests {
             of(&[(0, f32::NAN)], &[1.0, 2.0]),
             Err(TreesError::NotFinite { .. })
         ));
-        let many = (0..2_048_u16).map(|border| tree(&[(0, border.into())], &[1.0, 2.0]));
-        let trees = Trees {
-            bias: 0.0,
-            trees: many.collect(),
-        };
-        assert_eq!(
-            trees.check(3),
-            Err(TreesError::Questions { questions: 2_048 })
-        );
     }
 }
