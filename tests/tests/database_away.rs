@@ -91,7 +91,12 @@ async fn said_to_wait(server: &Server, decisions: u64, why: &str) {
         .parse()
         .unwrap();
     assert!(pending >= decisions, "{pending}");
-    assert!(server.said().contains("can't be shipped to the database"));
+    // What it logs takes its own way here.
+    eventually("the log says it", || async {
+        let said = server.said().contains("can't be shipped to the database");
+        said.then_some(())
+    })
+    .await;
 }
 
 /// Everything is in the database, and nobody complains any more.
