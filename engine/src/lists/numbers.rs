@@ -45,7 +45,7 @@ impl Numbers {
         if self.keys.is_empty() {
             return None;
         }
-        let key = key(number);
+        let key = number.ordered_key();
         let mut at = self.last_not_above(key)?;
         loop {
             if covers(self.keys[at], key)
@@ -76,7 +76,7 @@ impl Numbers {
 
     /// The first record of exactly this prefix.
     pub(super) fn record(&self, prefix: &E164) -> Option<&Record> {
-        let at = self.keys.binary_search(&key(prefix)).ok()?;
+        let at = self.keys.binary_search(&prefix.ordered_key()).ok()?;
         self.records_of(at).first()
     }
 
@@ -92,7 +92,7 @@ impl Numbers {
             let EntryValue::Number(prefix) = value else {
                 continue;
             };
-            let key = key(prefix);
+            let key = prefix.ordered_key();
             let records = changed.entry(key).or_insert_with(|| {
                 self.keys
                     .binary_search(&key)
@@ -192,16 +192,6 @@ impl Numbers {
             .map_or(self.records.len(), |next| next.records as usize);
         &self.records[from..to]
     }
-}
-
-fn key(number: &E164) -> u64 {
-    number
-        .digits()
-        .iter()
-        .zip((0..16_u32).rev())
-        .fold(0, |key, (digit, place)| {
-            key | u64::from(digit - b'0' + 1) << (4 * place)
-        })
 }
 
 fn run(key: u64) -> usize {

@@ -69,6 +69,18 @@ impl E164 {
         std::str::from_utf8(self.digits()).expect("nothing but ASCII digits was ever put in")
     }
 
+    /// The digits from the top, four bits each, each plus one, so that numbers are ordered as they are dialed and a prefix comes right
+    /// before what it covers. The lowest four bits are 0.
+    pub(crate) fn ordered_key(&self) -> u64 {
+        let places = (0..16_u32).rev();
+        self.digits()
+            .iter()
+            .zip(places)
+            .fold(0, |key, (digit, place)| {
+                key | u64::from(digit - b'0' + 1) << (4 * place)
+            })
+    }
+
     /// The digits in ASCII, calling code first: `b'1'`, not `1`.
     #[must_use]
     pub fn digits(&self) -> &[u8] {

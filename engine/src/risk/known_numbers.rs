@@ -281,13 +281,9 @@ fn counted(weight: u32) -> f32 {
     weight as f32 / f32::from(FULL_WEIGHT)
 }
 
-/// The digits from the left, each in a nibble as 1 to 10; what is not there is 0.
+/// The digits from the left, each in a nibble as 1 to 10, the highest nibble empty; what is not there is 0.
 fn key(number: &E164) -> u64 {
-    let digits = number.digits();
-    let key = digits
-        .iter()
-        .fold(0, |key, digit| key << 4 | u64::from(digit - b'0' + 1));
-    key << (4 * (E164::MAX_DIGITS - digits.len()))
+    number.ordered_key() >> 4
 }
 
 /// The nibbles of the first digits.
