@@ -118,9 +118,7 @@ impl House {
             predictor: &self.predictor,
         };
         let mut facts = Facts::gather(&call.attempt, standing, at, Counting::Counts);
-        facts.granted = resident
-            .map(|resident| resident.ledger.lock().granted(at))
-            .unwrap_or_default();
+        facts.remember(resident.map(|resident| resident.ledger.lock()).as_deref());
         facts
     }
 

@@ -11,7 +11,7 @@ use crate::{
     number::{Country, CountrySet, E164, NotANumber, NumberFacts, NumberKind, plan},
     policy::Policy,
     risk::{Assessment, Circumstances, Predictor},
-    usage::{Day, GrantKind, Watch},
+    usage::{AccountMark, Day, GrantKind, HabitDay, Ledger, Past, Traits, Watch},
 };
 
 /// What stands still while calls are decided: borrowed from a snapshot.
@@ -114,6 +114,10 @@ pub struct Facts<'a> {
     pub source: Standpoint,
     /// The countries that grants open to the account.
     pub granted: Vec<(GrantKind, Country)>,
+    /// What of the call may be a habit of the account's.
+    pub traits: Traits,
+    /// What the past says of the call; nothing is known before [`Self::remember`].
+    pub past: Past,
     /// The risk score, once it was asked for.
     score: OnceCell<Option<u8>>,
 }
@@ -143,7 +147,7 @@ impl<'a> Facts<'a> {
         let source_hit = call
             .source_ip
             .and_then(|ip| standing.lists.source(domain, ip, now));
-        Self {
+        let mut facts = Self {
             call,
             standing,
             at,
@@ -156,8 +160,51 @@ impl<'a> Facts<'a> {
             source_hit,
             source: Standpoint::default(),
             granted: Vec::new(),
+            traits: Traits::default(),
+            past: Past::default(),
             score: OnceCell::new(),
+        };
+        let called = facts.predicted().map(|to| (to.plan.country, to.number));
+        facts.traits = Traits::of(
+            called.as_ref().map(|(country, number)| (*country, number)),
+            call.source_ip,
+            &call.user_agent,
+        );
+        facts
+    }
+
+    /// Adds what the past says of the call, and notes the attempt; the ledger is the account's, where it is known.
+    pub fn remember(&mut self, ledger: Option<&Ledger>) {
+        self.granted = ledger
+            .map(|ledger| ledger.granted(self.at))
+            .unwrap_or_default();
+        if self.traits.range().is_none() && self.destination.is_ok() {
+            return;
         }
+        let watch = self.standing.watch;
+        // Strangers can be invented: none of them says anything of a range.
+        let counting = match self.standing.account {
+            Some(_) => self.counting,
+            None => Counting::Peeks,
+        };
+        let account = AccountMark::of(&self.call.account);
+        let number = self.destination.as_ref().ok().map(|to| &to.number);
+        self.past.dialing =
+            watch
+                .dialing
+                .observe(account, &self.call.dialed, number, self.at, counting);
+        let Some(range) = self.traits.range() else {
+            return;
+        };
+        self.past.watched_days = watch.watched_days(self.at);
+        if let Some(ledger) = ledger {
+            let today = HabitDay::of(self.at);
+            self.past.novelty = ledger.habits().novelty(&self.traits, today);
+        }
+        let usual = self.past.novelty.usual_range;
+        self.past.range = watch
+            .ranges
+            .observe(account, range, usual, self.at, counting);
     }
 
     /// Adds where the call comes from.
@@ -265,6 +312,7 @@ impl<'a> Facts<'a> {
             forwarded: !self.call.forwarded_from.is_empty(),
             abuse_confidence: self.source.abuse_confidence.unwrap_or_default(),
             off_hours: self.off_hours,
+            past: self.past,
         }
     }
 

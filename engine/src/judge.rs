@@ -9,7 +9,7 @@ use crate::{
         Asked, Finding, JUDGING, Objection, Rule, SCREENING, r08_r10_concurrency,
         r09_r11_v04_v05_quota,
     },
-    usage::{GrantKind, Ledger, SlotTimes},
+    usage::{GrantKind, HabitDay, Ledger, SlotTimes},
 };
 
 /// A call before its judges.
@@ -112,6 +112,9 @@ impl<'a> Trial<'a> {
             ledger.hold(call, until, facts.at);
         }
         ledger.count(facts.day, facts.off_hours);
+        if self.monitored.is_none() {
+            ledger.learn_habits(&facts.traits, HabitDay::of(facts.at));
+        }
         let grants = self.countries_on_grant().map(|needed| {
             needed.and_then(|(kind, country)| ledger.use_grant(kind, country, facts.at))
         });
@@ -292,12 +295,13 @@ pub fn judge_injection(injection: &crate::call::Injection, policy: &Policy) -> J
 /// Judges a call whose every part is at hand, taking what it needs from the ledger: for tests, simulation and
 /// benchmarks.
 pub fn decide(
-    facts: Facts<'_>,
+    mut facts: Facts<'_>,
     locate: impl FnOnce(&mut Facts<'_>),
     ledger: &mut Ledger,
     call: u64,
     times: SlotTimes,
 ) -> Judgement {
+    facts.remember(Some(ledger));
     let mut trial = Trial::new(facts);
     if let Stage::Ends(judgement) = trial.screen() {
         return judgement;

@@ -81,6 +81,18 @@ impl E164 {
             })
     }
 
+    /// The digits as one number.
+    pub(crate) fn value(&self) -> u64 {
+        self.digits()
+            .iter()
+            .fold(0, |value, digit| 10 * value + u64::from(digit - b'0'))
+    }
+
+    /// The thousand that it is one of: its digits but the last three.
+    pub(crate) fn thousand(&self) -> u64 {
+        self.value() / 1_000
+    }
+
     /// The digits in ASCII, calling code first: `b'1'`, not `1`.
     #[must_use]
     pub fn digits(&self) -> &[u8] {

@@ -1,6 +1,9 @@
 //! What speaks for fraud beside the number: how the call came about.
+//!
+//! What each is worth is judgement, in log-odds: no calls to learn it from are published.
 
-use super::assessment::Signal;
+use super::{assessment::Signal, campaign, novelty};
+use crate::usage::Past;
 
 /// How a call came about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -11,59 +14,60 @@ pub struct Circumstances {
     pub abuse_confidence: u8,
     /// Whether it falls off hours.
     pub off_hours: bool,
+    /// What the past says of it.
+    pub past: Past,
 }
 
-/// By how much a call that was forwarded abroad is likelier fraud, in log-odds. These three are judgement: no calls to learn them
-/// from are published.
-const FORWARDED: f32 = 1.0;
-/// The same for a source of which AbuseIPDB is sure.
-const ABUSIVE: f32 = 2.0;
-/// The same for a call off hours.
-const OFF_HOURS: f32 = 0.25;
+/// One of them.
+pub(super) struct Circumstance {
+    pub(super) name: &'static str,
+    /// By how much the call is likelier fraud, in log-odds.
+    pub(super) log_odds: fn(&Circumstances) -> f32,
+    /// The evidence, in words.
+    pub(super) evidence: fn(&Circumstances) -> String,
+}
+
+const ALL: [Circumstance; 5] = [
+    novelty::NOVELTY,
+    campaign::CAMPAIGN,
+    Circumstance {
+        name: "forwarding",
+        log_odds: |call| if call.forwarded { 1.0 } else { 0.0 },
+        evidence: |_| "the call was forwarded".to_owned(),
+    },
+    Circumstance {
+        name: "reputation",
+        log_odds: |call| 2.0 * f32::from(call.abuse_confidence.min(100)) / 100.0,
+        evidence: |call| {
+            format!(
+                "AbuseIPDB takes its source to be abusive with a confidence of {} %",
+                call.abuse_confidence
+            )
+        },
+    },
+    Circumstance {
+        name: "off-hours",
+        log_odds: |call| if call.off_hours { 0.25 } else { 0.0 },
+        evidence: |_| "it falls off hours".to_owned(),
+    },
+];
 
 impl Circumstances {
     /// By how much the call is likelier fraud, in log-odds.
-    pub(super) fn log_odds(self) -> f32 {
-        self.each()
-            .into_iter()
-            .map(|(_, log_odds, _)| log_odds)
-            .sum()
+    pub(super) fn log_odds(&self) -> f32 {
+        ALL.iter().map(|one| (one.log_odds)(self)).sum()
     }
 
     /// The circumstances as signals; `weight` says what log-odds come to in points.
-    pub(super) fn signals(self, weight: impl Fn(f32) -> i32) -> impl Iterator<Item = Signal> {
-        self.each()
-            .into_iter()
-            .filter(|(_, log_odds, _)| *log_odds != 0.0)
-            .map(move |(name, log_odds, evidence)| Signal {
-                name,
+    pub(super) fn signals(&self, weight: impl Fn(f32) -> i32) -> impl Iterator<Item = Signal> {
+        ALL.iter()
+            .map(|one| (one, (one.log_odds)(self)))
+            .filter(|(_, log_odds)| *log_odds != 0.0)
+            .map(move |(one, log_odds)| Signal {
+                name: one.name,
                 weight: weight(log_odds),
-                evidence: match name {
-                    "reputation" => format!("{evidence} {} %", self.abuse_confidence),
-                    _ => evidence.to_owned(),
-                },
+                evidence: (one.evidence)(self),
             })
-    }
-
-    fn each(self) -> [(&'static str, f32, &'static str); 3] {
-        let when = |is: bool, log_odds: f32| if is { log_odds } else { 0.0 };
-        [
-            (
-                "forwarding",
-                when(self.forwarded, FORWARDED),
-                "the call was forwarded",
-            ),
-            (
-                "reputation",
-                ABUSIVE * f32::from(self.abuse_confidence.min(100)) / 100.0,
-                "AbuseIPDB takes its source to be abusive with a confidence of",
-            ),
-            (
-                "off-hours",
-                when(self.off_hours, OFF_HOURS),
-                "it falls off hours",
-            ),
-        ]
     }
 }
 
@@ -84,6 +88,7 @@ mod tests {
             forwarded: true,
             abuse_confidence: 50,
             off_hours: true,
+            ..Circumstances::default()
         };
         assert_eq!(all.log_odds(), 2.25);
         let told: Vec<_> = all

@@ -6,12 +6,14 @@
 
 mod assessment;
 mod calibration;
+mod campaign;
 mod circumstances;
 mod country_odds;
 pub mod evaluation;
 mod evidence;
 mod known_numbers;
 mod model;
+mod novelty;
 mod number_features;
 mod predictor;
 pub mod training;

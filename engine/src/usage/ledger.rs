@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::Day;
+use super::{Day, HabitDay, Habits, Traits};
 use crate::number::Country;
 
 /// How long a call holds a slot that nobody gives back.
@@ -77,9 +77,20 @@ pub struct Ledger {
     today_off_hours: u32,
     slots: Vec<Slot>,
     grants: Vec<Grant>,
+    habits: Habits,
 }
 
 impl Ledger {
+    /// What the account usually does.
+    pub fn habits(&self) -> &Habits {
+        &self.habits
+    }
+
+    /// Learns from an allowed call what the account usually does.
+    pub fn learn_habits(&mut self, traits: &Traits, day: HabitDay) {
+        self.habits.learn(traits, day);
+    }
+
     /// What is used at a moment. A ledger's day never goes back: where the policy's zone is moved to the west, calls
     /// count on the day that was reached until the date catches up.
     pub fn occupancy(&self, day: Day, at: Timestamp) -> Occupancy {

@@ -4,19 +4,31 @@
 //! grow and that therefore are bounded and age out.
 
 mod aging;
+mod dialing;
 mod failures;
 mod flood;
+mod habits;
 mod ledger;
 mod passes;
+mod past;
+mod ranges;
 mod repeats;
 
+pub use dialing::{Dialing, DialingPattern};
 pub use failures::{Failures, Lock};
 pub use flood::Flood;
+pub use habits::{HabitDay, Habits, Novelty, RangeMark, Traits};
 pub use ledger::{Grant, GrantKind, Ledger, Occupancy, Slot, SlotTimes};
 pub use passes::Passes;
+pub use past::Past;
+pub use ranges::{RangeCallers, Ranges};
 pub use repeats::{Repeats, Repetition};
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use jiff::{Timestamp, civil, tz::TimeZone};
+
+use crate::call::AccountId;
 
 /// A calendar day in a policy's time zone, as the digits `YYYYMMDD`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,6 +58,17 @@ impl Day {
     }
 }
 
+/// An account, hashed: a key that takes no room of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AccountMark(u64);
+
+impl AccountMark {
+    /// Of an account.
+    pub fn of(account: &AccountId) -> Self {
+        Self(habits::hash(account.as_str().as_bytes()))
+    }
+}
+
 /// What has been counted about anyone, known or not.
 #[derive(Debug)]
 pub struct Watch {
@@ -57,6 +80,12 @@ pub struct Watch {
     pub failures: Failures,
     /// Numbers that callers have proved themselves for (V06).
     pub passes: Passes,
+    /// What accounts have dialed abroad within the last hour (R18).
+    pub dialing: Dialing,
+    /// Who calls which range abroad (R18).
+    pub ranges: Ranges,
+    /// Since when it is known what accounts usually do, in seconds since 1970.
+    pub habits_since: AtomicI64,
 }
 
 impl Watch {
@@ -67,6 +96,21 @@ impl Watch {
             repeats: Repeats::with_capacity(keys),
             failures: Failures::with_capacity(keys),
             passes: Passes::with_capacity(keys),
+            dialing: Dialing::with_capacity(keys / 8),
+            ranges: Ranges::with_capacity(keys / 2),
+            habits_since: AtomicI64::new(i64::MAX),
         }
+    }
+
+    /// For how long it has been watched what accounts do, in whole days.
+    pub fn watched_days(&self, at: Timestamp) -> u32 {
+        let since = self.habits_since.load(Ordering::Relaxed);
+        u32::try_from(at.as_second().saturating_sub(since) / 86_400).unwrap_or_default()
+    }
+
+    /// It is known what accounts did from this moment on.
+    pub fn watched_since(&self, at: Timestamp) {
+        self.habits_since
+            .fetch_min(at.as_second(), Ordering::Relaxed);
     }
 }

@@ -184,9 +184,7 @@ impl Checker {
         );
         let mut facts = Facts::gather(&asked.call, standing, asked.at, asked.counting);
         self.place(&mut facts);
-        facts.granted = resident
-            .map(|resident| resident.ledger.lock().granted(asked.at))
-            .unwrap_or_default();
+        facts.remember(resident.map(|resident| resident.ledger.lock()).as_deref());
         facts
     }
 

@@ -219,7 +219,7 @@ impl Checker {
         let standing = self.standing(&snapshot, &call, account);
         let mut facts = Facts::gather(&call, standing, at, Counting::Peeks);
         self.place(&mut facts);
-        facts.granted = ledger.granted(at);
+        facts.remember(Some(&ledger));
         let source = match self.recall(&facts) {
             Ok(source) => source,
             Err(unknown) => self.locate(unknown, at).await,

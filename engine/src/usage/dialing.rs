@@ -1,0 +1,222 @@
+//! How an account has dialed abroad within the last hour: an exchange is tried with many prefixes, a range number by number.
+
+use jiff::Timestamp;
+
+use super::{AccountMark, aging::Aging, habits::hash};
+use crate::{facts::Counting, number::E164};
+
+/// How many attempts of an account are remembered.
+const REMEMBERED: usize = 12;
+/// For how long, in seconds.
+const HOUR: i64 = 3_600;
+/// Numbers that differ by so little are dialed in sequence.
+const NEXT: u64 = 5;
+/// How many digits of what is dialed stay the same while prefixes are tried.
+const TAIL: usize = 8;
+
+/// What accounts have dialed abroad within the last hour.
+#[derive(Debug)]
+pub struct Dialing(Aging<AccountMark, Recent>);
+
+/// What a call is part of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DialingPattern {
+    /// With how many prefixes the same number was tried, this call's included.
+    pub prefixes: u8,
+    /// How many other numbers are next to this one.
+    pub neighbours: u8,
+    /// How many numbers of its thousand were dialed, this one included.
+    pub of_range: u8,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Recent {
+    attempts: [Attempt; REMEMBERED],
+    /// Where the next one goes.
+    next: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Attempt {
+    /// Seconds since 1970.
+    at: i64,
+    /// In E.164; 0 where it is no number.
+    number: u64,
+    /// The last digits as dialed; 0 where there are not so many.
+    tail: u32,
+    /// Everything as dialed, hashed.
+    dialed: u32,
+}
+
+impl Default for Attempt {
+    fn default() -> Self {
+        Self {
+            at: i64::MIN / 2,
+            number: 0,
+            tail: 0,
+            dialed: 0,
+        }
+    }
+}
+
+impl Dialing {
+    /// Nothing dialed yet; about so many accounts are watched at the most.
+    pub fn with_capacity(accounts: usize) -> Self {
+        Self(Aging::with_capacity(accounts))
+    }
+
+    /// Notes an attempt and tells what it is part of; a dry run tells it alone.
+    pub fn observe(
+        &self,
+        account: AccountMark,
+        dialed: &str,
+        number: Option<&E164>,
+        at: Timestamp,
+        counting: Counting,
+    ) -> DialingPattern {
+        let attempt = Attempt {
+            at: at.as_second(),
+            number: number.map_or(0, E164::value),
+            tail: tail(dialed),
+            dialed: hash(dialed.as_bytes()) as u32,
+        };
+        match counting {
+            Counting::Counts => self.0.update(account, |recent| {
+                recent.note(attempt);
+                recent.pattern(&attempt)
+            }),
+            Counting::Again | Counting::Peeks => self
+                .0
+                .read(&account, |recent| recent.pattern(&attempt))
+                .unwrap_or_else(|| Recent::default().pattern(&attempt)),
+        }
+    }
+}
+
+fn tail(dialed: &str) -> u32 {
+    let dialed = dialed.as_bytes();
+    let Some(last) = dialed.len().checked_sub(TAIL) else {
+        return 0;
+    };
+    dialed[last..]
+        .iter()
+        .try_fold(0, |tail: u32, digit| {
+            digit
+                .is_ascii_digit()
+                .then(|| 10 * tail + u32::from(digit - b'0'))
+        })
+        .unwrap_or_default()
+}
+
+impl Recent {
+    /// The same thing dialed again takes no place.
+    fn note(&mut self, attempt: Attempt) {
+        let same = self
+            .attempts
+            .iter_mut()
+            .find(|known| known.dialed == attempt.dialed && known.number == attempt.number);
+        if let Some(known) = same {
+            known.at = known.at.max(attempt.at);
+            return;
+        }
+        self.attempts[usize::from(self.next)] = attempt;
+        self.next = (self.next + 1) % REMEMBERED as u8;
+    }
+
+    fn pattern(&self, now: &Attempt) -> DialingPattern {
+        let mut pattern = DialingPattern {
+            prefixes: 1,
+            neighbours: 0,
+            of_range: 1,
+        };
+        // A number that was dialed in two ways is one number.
+        let mut numbers = [0; REMEMBERED];
+        for (index, past) in self.attempts.iter().enumerate() {
+            if past.at + HOUR <= now.at || past.dialed == now.dialed {
+                continue;
+            }
+            pattern.prefixes += u8::from(past.tail == now.tail && now.tail != 0);
+            let counted = past.number == 0
+                || now.number == 0
+                || past.number == now.number
+                || numbers.contains(&past.number);
+            if counted {
+                continue;
+            }
+            numbers[index] = past.number;
+            pattern.neighbours += u8::from(past.number.abs_diff(now.number) <= NEXT);
+            pattern.of_range += u8::from(past.number / 1_000 == now.number / 1_000);
+        }
+        pattern
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::{SignedDuration, ToSpan};
+
+    use super::*;
+
+    struct Phone {
+        dialing: Dialing,
+        at: Timestamp,
+    }
+
+    impl Phone {
+        fn new() -> Self {
+            Self {
+                dialing: Dialing::with_capacity(1_000),
+                at: "2026-06-08T02:00:00Z".parse().unwrap(),
+            }
+        }
+
+        fn dials(&mut self, dialed: &str, number: &str) -> DialingPattern {
+            self.at += SignedDuration::from_secs(20);
+            let number = number.parse().ok();
+            let account = AccountMark::of(&"alice@a.b".parse().unwrap());
+            self.dialing
+                .observe(account, dialed, number.as_ref(), self.at, Counting::Counts)
+        }
+    }
+
+    #[test]
+    fn one_number_behind_many_prefixes_is_told_even_where_some_are_no_number() {
+        let mut phone = Phone::new();
+        assert_eq!(phone.dials("0037128054190", "37128054190").prefixes, 1);
+        assert_eq!(phone.dials("01137128054190", "37128054190").prefixes, 2);
+        assert_eq!(phone.dials("901137128054190", "").prefixes, 3);
+        assert_eq!(phone.dials("901137128054190", "").prefixes, 3);
+        let again = phone.dials("0037128054190", "37128054190");
+        assert_eq!((again.prefixes, again.of_range), (3, 1));
+    }
+
+    #[test]
+    fn numbers_in_sequence_and_numbers_of_one_range_are_counted() {
+        let mut phone = Phone::new();
+        for (last, neighbours, of_range) in [(100, 0, 1), (101, 1, 2), (102, 2, 3), (500, 0, 4)] {
+            let number = format!("37128054{last}");
+            let pattern = phone.dials(&format!("00{number}"), &number);
+            assert_eq!(
+                (pattern.neighbours, pattern.of_range),
+                (neighbours, of_range)
+            );
+        }
+        let office = phone.dials("00442079460123", "442079460123");
+        assert_eq!((office.neighbours, office.of_range), (0, 1));
+        phone.at += 1.hours();
+        assert_eq!(phone.dials("0037128054103", "37128054103").of_range, 1);
+    }
+
+    #[test]
+    fn a_dry_run_leaves_nothing_behind() {
+        let phone = Phone::new();
+        let number: E164 = "37128054100".parse().unwrap();
+        let account = AccountMark::of(&"alice@a.b".parse().unwrap());
+        for dialed in ["0037128054100", "01137128054100"] {
+            let dialing = &phone.dialing;
+            let pattern =
+                dialing.observe(account, dialed, Some(&number), phone.at, Counting::Peeks);
+            assert_eq!(pattern.prefixes, 1);
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! What an account usually does: whom it calls abroad, from where, with what.
+
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+
+use crate::number::{Country, E164};
+
+/// For so many days after the first time a thing is still new: what a fraudster did last night is no habit.
+const NEW_DAYS: u16 = 3;
+/// A thing is usual when it was done on days that are so far apart.
+const USUAL_DAYS: u16 = 7;
+/// What has not been done for so many days is forgotten.
+const FORGOTTEN_DAYS: u16 = 180;
+/// How many of each kind are remembered; the one that was done longest ago makes room.
+const REMEMBERED: [usize; 4] = [8, 12, 4, 3];
+
+/// A day since 1970, in UTC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HabitDay(u16);
+
+impl HabitDay {
+    /// The day of a moment.
+    pub fn of(at: Timestamp) -> Self {
+        Self(u16::try_from(at.as_second() / 86_400).unwrap_or_default())
+    }
+}
+
+/// What of a call may be a habit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traits {
+    marks: [Option<Mark>; 4],
+}
+
+/// One of them: the kind in the upper two bits, a hash in the others.
+type Mark = u32;
+
+/// A range of a thousand numbers, hashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RangeMark(u32);
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Country,
+    Range,
+    Network,
+    Agent,
+}
+
+impl Traits {
+    /// What of a call may be a habit: the country and the range that is called, for a call that is predicted; the network it comes
+    /// from (IPv4 /24, IPv6 /48) and the make of its user agent.
+    pub fn of(
+        called: Option<(Option<Country>, &E164)>,
+        source_ip: Option<IpAddr>,
+        user_agent: &str,
+    ) -> Self {
+        let (country, number) = called.unzip();
+        let network = source_ip.map(|ip| match ip.to_canonical() {
+            IpAddr::V4(ip) => u64::from(u32::from(ip) >> 8),
+            IpAddr::V6(ip) => (u128::from(ip) >> 80) as u64 | 1 << 48,
+        });
+        let make = make(user_agent);
+        Self {
+            marks: [
+                country
+                    .flatten()
+                    .map(|country| mark(Kind::Country, hash(country.code().as_bytes()))),
+                number.map(|number| mark(Kind::Range, number.thousand())),
+                network.map(|network| mark(Kind::Network, network)),
+                (!make.is_empty()).then(|| mark(Kind::Agent, hash(make.as_bytes()))),
+            ],
+        }
+    }
+
+    /// The range that is called, for a call that is predicted.
+    pub fn range(&self) -> Option<RangeMark> {
+        self.marks[Kind::Range as usize].map(RangeMark)
+    }
+}
+
+/// A user agent without its model and version, which change with every update.
+fn make(user_agent: &str) -> &str {
+    let end = user_agent
+        .find(|c: char| c.is_ascii_digit() || c == '/' || c == '(')
+        .unwrap_or(user_agent.len());
+    user_agent.get(..end).unwrap_or_default().trim_end()
+}
+
+/// FNV-1a: the same in every run, so that a replayed call is decided as it was.
+pub(super) fn hash(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+fn mark(kind: Kind, value: u64) -> Mark {
+    let mixed = value.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 34;
+    (kind as u32) << 30 | mixed as u32
+}
+
+/// What of a call is new for its account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Novelty {
+    /// It has not called abroad before.
+    pub first_abroad: bool,
+    /// It has called abroad, but not this country.
+    pub country: bool,
+    /// It has called this country, but not this range (a thousand numbers).
+    pub range: bool,
+    /// It calls this range again and again.
+    pub usual_range: bool,
+    /// It has called from elsewhere, but not from this network.
+    pub network: bool,
+    /// It has called with something else, but not with an agent of this make.
+    pub agent: bool,
+}
+
+/// What an account usually does.
+#[derive(Clone, Debug, Default)]
+pub struct Habits(Vec<Seen>);
+
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    mark: Mark,
+    first: HabitDay,
+    last: HabitDay,
+}
+
+impl Seen {
+    fn is_new(&self, day: HabitDay) -> bool {
+        day.0 < self.first.0.saturating_add(NEW_DAYS)
+    }
+
+    fn is_forgotten(&self, day: HabitDay) -> bool {
+        day.0 > self.last.0.saturating_add(FORGOTTEN_DAYS)
+    }
+
+    fn is_usual(&self) -> bool {
+        self.last.0 >= self.first.0.saturating_add(USUAL_DAYS)
+    }
+}
+
+impl Habits {
+    /// Learns from an allowed call. The order in which calls are learned does not matter.
+    pub fn learn(&mut self, traits: &Traits, day: HabitDay) {
+        for (kind, mark) in (0_u32..).zip(traits.marks) {
+            if let Some(mark) = mark {
+                self.see(kind, mark, day);
+            }
+        }
+    }
+
+    fn see(&mut self, kind: u32, mark: Mark, day: HabitDay) {
+        if let Some(seen) = self.0.iter_mut().find(|seen| seen.mark == mark) {
+            seen.first = seen.first.min(day);
+            seen.last = seen.last.max(day);
+            return;
+        }
+        let seen = Seen {
+            mark,
+            first: day,
+            last: day,
+        };
+        let of_kind = self.0.iter_mut().filter(|seen| seen.mark >> 30 == kind);
+        let (count, oldest) = of_kind.fold(
+            (0, None),
+            |(count, oldest): (_, Option<&mut Seen>), seen| {
+                let oldest = match oldest {
+                    Some(oldest) if oldest.last <= seen.last => oldest,
+                    _ => seen,
+                };
+                (count + 1, Some(oldest))
+            },
+        );
+        match oldest {
+            Some(oldest) if count >= REMEMBERED[kind as usize] => {
+                if oldest.last <= day {
+                    *oldest = seen;
+                }
+            }
+            _ => {
+                self.0.reserve_exact(1);
+                self.0.push(seen);
+            }
+        }
+    }
+
+    /// The ranges that are called again and again.
+    pub fn usual_ranges(&self, day: HabitDay) -> impl Iterator<Item = RangeMark> {
+        self.0
+            .iter()
+            .filter(move |seen| {
+                seen.mark >> 30 == Kind::Range as u32 && seen.is_usual() && !seen.is_forgotten(day)
+            })
+            .map(|seen| RangeMark(seen.mark))
+    }
+
+    /// What of a call is new.
+    pub fn novelty(&self, traits: &Traits, day: HabitDay) -> Novelty {
+        let known = |kind: Kind| {
+            self.0.iter().filter(move |seen| {
+                seen.mark >> 30 == kind as u32 && !seen.is_new(day) && !seen.is_forgotten(day)
+            })
+        };
+        // Where nothing is known nothing is new.
+        let new = |kind: Kind| {
+            let mark = traits.marks[kind as usize];
+            mark.is_some_and(|mark| {
+                let mut any = false;
+                let mut this = false;
+                for seen in known(kind) {
+                    any = true;
+                    this |= seen.mark == mark;
+                }
+                any && !this
+            })
+        };
+        let mut novelty = Novelty {
+            network: new(Kind::Network),
+            agent: new(Kind::Agent),
+            ..Novelty::default()
+        };
+        if let Some(range) = traits.marks[Kind::Range as usize] {
+            novelty.first_abroad = known(Kind::Range).next().is_none();
+            novelty.country = new(Kind::Country);
+            novelty.range = !novelty.country && new(Kind::Range);
+            novelty.usual_range =
+                known(Kind::Range).any(|seen| seen.mark == range && seen.is_usual());
+        }
+        novelty
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn call(number: &str, ip: &str, agent: &str) -> Traits {
+        let number: E164 = number.parse().unwrap();
+        let country = crate::number::plan::look_up(&number).country;
+        Traits::of(Some((country, &number)), ip.parse().ok(), agent)
+    }
+
+    const PHONE: &str = "Yealink SIP-T46S 66.85.0.5";
+
+    fn london() -> Traits {
+        call("442079460123", "192.0.2.7", PHONE)
+    }
+
+    #[test]
+    fn what_nobody_has_watched_is_not_new_but_for_the_first_call_abroad() {
+        let novelty = Habits::default().novelty(&london(), HabitDay(100));
+        assert_eq!(
+            novelty,
+            Novelty {
+                first_abroad: true,
+                ..Novelty::default()
+            }
+        );
+    }
+
+    #[test]
+    fn what_was_done_yesterday_is_new_still_and_what_was_done_last_week_is_not() {
+        let mut habits = Habits::default();
+        habits.learn(&london(), HabitDay(100));
+        assert!(habits.novelty(&london(), HabitDay(102)).first_abroad);
+        assert_eq!(habits.novelty(&london(), HabitDay(103)), Novelty::default());
+        habits.learn(&london(), HabitDay(107));
+        assert!(habits.novelty(&london(), HabitDay(108)).usual_range);
+        assert!(habits.novelty(&london(), HabitDay(288)).first_abroad);
+    }
+
+    #[test]
+    fn a_thief_calls_elsewhere_from_elsewhere_with_something_else() {
+        let mut habits = Habits::default();
+        habits.learn(&london(), HabitDay(100));
+        let theft = call("37128054190", "203.0.113.9", "sipcli/v1.8");
+        assert_eq!(
+            habits.novelty(&theft, HabitDay(110)),
+            Novelty {
+                country: true,
+                network: true,
+                agent: true,
+                ..Novelty::default()
+            }
+        );
+        let update = call("442079461000", "192.0.2.200", "Yealink SIP-T46S 66.86.0.15");
+        assert_eq!(
+            habits.novelty(&update, HabitDay(110)),
+            Novelty {
+                range: true,
+                ..Novelty::default()
+            }
+        );
+    }
+
+    #[test]
+    fn a_call_at_home_tells_from_where_and_with_what() {
+        let mut habits = Habits::default();
+        habits.learn(
+            &Traits::of(None, "192.0.2.7".parse().ok(), PHONE),
+            HabitDay(1),
+        );
+        let novelty = habits.novelty(&call("37128054190", "203.0.113.9", PHONE), HabitDay(9));
+        assert!(novelty.first_abroad && novelty.network && !novelty.agent);
+    }
+
+    proptest! {
+        #[test]
+        fn habits_are_bounded_and_one_kind_never_pushes_another_out(
+            ranges in prop::collection::vec(0_u64..1_000_000, 0..100),
+        ) {
+            let mut habits = Habits::default();
+            habits.learn(&london(), HabitDay(1));
+            for (day, range) in (2..).zip(ranges) {
+                let number = E164::from_digits(&format!("39{range:06}123")).unwrap();
+                habits.learn(&Traits::of(Some((None, &number)), None, ""), HabitDay(day));
+            }
+            prop_assert!(habits.0.len() <= REMEMBERED.iter().sum());
+            let elsewhere = call("442079460123", "203.0.113.9", "sipcli");
+            let novelty = habits.novelty(&elsewhere, HabitDay(110));
+            prop_assert!(novelty.network && novelty.agent);
+        }
+
+        #[test]
+        fn the_order_of_learning_does_not_matter(mut days in prop::collection::vec(0_u16..300, 1..20), day in 0_u16..400) {
+            let mut one = Habits::default();
+            for day in &days {
+                one.learn(&london(), HabitDay(*day));
+            }
+            days.reverse();
+            let mut other = Habits::default();
+            for day in &days {
+                other.learn(&london(), HabitDay(*day));
+            }
+            prop_assert_eq!(one.novelty(&london(), HabitDay(day)), other.novelty(&london(), HabitDay(day)));
+        }
+    }
+}

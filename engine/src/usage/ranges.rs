@@ -1,0 +1,159 @@
+//! Who calls which range abroad: several accounts that turn to a range for the first time in a few hours are a campaign, a range that
+//! some call again and again is ordinary.
+
+use jiff::Timestamp;
+
+use super::{AccountMark, aging::Aging, habits::RangeMark};
+use crate::facts::Counting;
+
+/// Newcomers of so many seconds are one campaign.
+const CAMPAIGN: i64 = 6 * 3_600;
+/// Who has not called a range for so many seconds is a regular of it no more.
+const REGULAR: i64 = 30 * 86_400;
+/// How many newcomers and regulars of a range are told apart.
+const TOLD_APART: usize = 6;
+
+/// Who calls which range, by thousands of numbers.
+#[derive(Debug)]
+pub struct Ranges(Aging<RangeMark, Callers>);
+
+/// Who else calls a range.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RangeCallers {
+    /// Other accounts that have turned to it within the last hours and had not called it before.
+    pub newcomers: u8,
+    /// Other accounts that call it again and again.
+    pub regulars: u8,
+}
+
+/// Accounts, and when each of them last called, in seconds since 1970.
+type Crowd = [Option<(AccountMark, i64)>; TOLD_APART];
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Callers {
+    newcomers: Crowd,
+    regulars: Crowd,
+}
+
+impl Ranges {
+    /// Nobody has called yet; about so many ranges are watched at the most.
+    pub fn with_capacity(ranges: usize) -> Self {
+        Self(Aging::with_capacity(ranges))
+    }
+
+    /// Notes an attempt of an account, for which the range is usual or not, and tells who else calls it; a dry run tells it alone.
+    pub fn observe(
+        &self,
+        account: AccountMark,
+        range: RangeMark,
+        usual: bool,
+        at: Timestamp,
+        counting: Counting,
+    ) -> RangeCallers {
+        let now = at.as_second();
+        match counting {
+            Counting::Counts => self.0.update(range, |callers| {
+                let crowd = if usual {
+                    &mut callers.regulars
+                } else {
+                    &mut callers.newcomers
+                };
+                note(crowd, account, now);
+                callers.beside(account, now)
+            }),
+            Counting::Again | Counting::Peeks => self
+                .0
+                .read(&range, |callers| callers.beside(account, now))
+                .unwrap_or_default(),
+        }
+    }
+
+    /// Notes a regular from what is known of an account.
+    pub fn restore(&self, account: AccountMark, range: RangeMark, at: Timestamp) {
+        self.0.update(range, |callers| {
+            note(&mut callers.regulars, account, at.as_second());
+        });
+    }
+}
+
+/// Who called longest ago makes room.
+fn note(crowd: &mut Crowd, account: AccountMark, now: i64) {
+    let place = crowd
+        .iter()
+        .position(|known| known.is_some_and(|(known, _)| known == account))
+        .or_else(|| {
+            (0..TOLD_APART).min_by_key(|place| crowd[*place].map_or(i64::MIN, |(_, at)| at))
+        });
+    if let Some(place) = place {
+        crowd[place] = Some((account, now));
+    }
+}
+
+impl Callers {
+    fn beside(&self, account: AccountMark, now: i64) -> RangeCallers {
+        let others = |crowd: &Crowd, within: i64| {
+            let others = crowd
+                .iter()
+                .flatten()
+                .filter(|(known, at)| *known != account && at + within > now);
+            // There are no more than `TOLD_APART`.
+            others.count() as u8
+        };
+        RangeCallers {
+            newcomers: others(&self.newcomers, CAMPAIGN),
+            regulars: others(&self.regulars, REGULAR),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::ToSpan;
+
+    use super::*;
+    use crate::usage::Traits;
+
+    fn start() -> Timestamp {
+        "2026-06-08T02:00:00Z".parse().unwrap()
+    }
+
+    fn calls(ranges: &Ranges, account: &str, usual: bool, at: Timestamp) -> RangeCallers {
+        let number = "37128054190".parse().unwrap();
+        let range = Traits::of(Some((None, &number)), None, "").range().unwrap();
+        let account = AccountMark::of(&account.parse().unwrap());
+        ranges.observe(account, range, usual, at, Counting::Counts)
+    }
+
+    #[test]
+    fn other_accounts_that_are_new_to_a_range_are_counted_once_each_for_some_hours() {
+        let ranges = Ranges::with_capacity(1_000);
+        for _ in 0..3 {
+            assert_eq!(calls(&ranges, "alice@a.b", false, start()).newcomers, 0);
+        }
+        assert_eq!(calls(&ranges, "bob@a.b", false, start()).newcomers, 1);
+        assert_eq!(calls(&ranges, "carol@c.d", false, start()).newcomers, 2);
+        assert_eq!(
+            calls(&ranges, "carol@c.d", false, start() + 7.hours()).newcomers,
+            0
+        );
+        for account in 0..100 {
+            calls(
+                &ranges,
+                &format!("{account}@a.b"),
+                false,
+                start() + 8.hours(),
+            );
+        }
+        let many = calls(&ranges, "alice@a.b", false, start() + 8.hours());
+        assert!(usize::from(many.newcomers) >= TOLD_APART - 1);
+    }
+
+    #[test]
+    fn a_range_with_regulars_is_an_ordinary_one() {
+        let ranges = Ranges::with_capacity(1_000);
+        calls(&ranges, "alice@a.b", true, start());
+        let bob = |at| calls(&ranges, "bob@a.b", false, at);
+        assert_eq!(bob(start() + 700.hours()).regulars, 1);
+        assert_eq!(bob(start() + 721.hours()).regulars, 0);
+    }
+}
