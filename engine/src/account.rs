@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{call::AccountId, number::CountrySet};
+use crate::{call::AccountId, decision::Purpose, number::CountrySet, policy::Policy};
 
 /// How many calls an account may make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +59,50 @@ pub struct Account {
     pub policy: RareText,
 }
 
+impl Account {
+    /// A new account under a policy.
+    pub fn new(id: AccountId, policy: &Policy) -> Self {
+        Self {
+            id,
+            limits: policy.new_limits(),
+            source_countries: policy.new_source_countries,
+            destination_countries: policy.new_destination_countries,
+            blocked: RareText::default(),
+            policy: RareText::default(),
+        }
+    }
+
+    /// Opens for good what a passed verification opens: the one country, or a step of the quota. Nothing else.
+    pub fn open(&mut self, purpose: Purpose, policy: &Policy) {
+        let step = policy.document.verification.quota_step;
+        let maximum = policy.maximum_limits();
+        let limits = &mut self.limits;
+        match purpose {
+            Purpose::SourceCountry(country) => {
+                self.source_countries.insert(country);
+            }
+            Purpose::DestinationCountry(country) => {
+                self.destination_countries.insert(country);
+            }
+            Purpose::Quota => {
+                limits.daily_quota = raised(limits.daily_quota, step, maximum.daily_quota);
+            }
+            Purpose::QuotaOffHours => {
+                limits.daily_quota_off_hours = raised(
+                    limits.daily_quota_off_hours,
+                    step,
+                    maximum.daily_quota_off_hours,
+                );
+            }
+            Purpose::Onboarding | Purpose::Risk => {}
+        }
+    }
+}
+
+fn raised(quota: u32, step: u32, maximum: u32) -> u32 {
+    quota.saturating_add(step).min(maximum.max(quota))
+}
+
 /// A text that few accounts have. Where there is none it takes a word: there are a million accounts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RareText(Option<Box<Box<str>>>);
@@ -78,5 +122,17 @@ impl RareText {
 impl From<Option<&str>> for RareText {
     fn from(text: Option<&str>) -> Self {
         Self(text.map(|text| Box::new(text.into())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quota_is_raised_by_the_step_and_never_over_the_maximum() {
+        assert_eq!(raised(10, 1, 99), 11);
+        assert_eq!(raised(98, 5, 99), 99);
+        assert_eq!(raised(120, 5, 99), 120);
     }
 }

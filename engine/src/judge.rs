@@ -293,22 +293,24 @@ pub fn judge_injection(injection: &crate::call::Injection, policy: &Policy) -> J
 }
 
 /// Judges a call whose every part is at hand, taking what it needs from the ledger: for tests, simulation and
-/// benchmarks.
+/// benchmarks. The judgement, and the risk score where it was asked for.
 pub fn decide(
     mut facts: Facts<'_>,
     locate: impl FnOnce(&mut Facts<'_>),
     ledger: &mut Ledger,
     call: u64,
     times: SlotTimes,
-) -> Judgement {
+) -> (Judgement, Option<u8>) {
     facts.remember(Some(ledger));
     let mut trial = Trial::new(facts);
     if let Stage::Ends(judgement) = trial.screen() {
-        return judgement;
+        return (judgement, trial.facts.known_risk_score());
     }
     locate(&mut trial.facts);
-    if let Stage::Ends(judgement) = trial.judge() {
-        return judgement;
+    let ended = trial.judge();
+    let risk = trial.facts.known_risk_score();
+    if let Stage::Ends(judgement) = ended {
+        return (judgement, risk);
     }
-    trial.reserve(ledger, call, times).0
+    (trial.reserve(ledger, call, times).0, risk)
 }

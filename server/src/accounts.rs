@@ -3,11 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tfps_engine::{
-    account::{Account, RareText},
-    call::AccountId,
-    policy::Policy,
-};
+use tfps_engine::{account::Account, call::AccountId};
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::{
@@ -83,18 +79,6 @@ impl Book {
         self.state.watch.failures.forget(id);
         self.state.challenges.remove_account(id);
         Ok(())
-    }
-}
-
-/// What an account starts with.
-pub fn new_account(id: AccountId, policy: &Policy) -> Account {
-    Account {
-        id,
-        limits: policy.new_limits(),
-        source_countries: policy.new_source_countries,
-        destination_countries: policy.new_destination_countries,
-        blocked: RareText::default(),
-        policy: RareText::default(),
     }
 }
 

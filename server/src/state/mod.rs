@@ -12,7 +12,6 @@ pub use snapshot::{Policies, Snapshot};
 
 use std::sync::Arc;
 
-use crate::accounts::new_account;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tfps_engine::{
@@ -52,7 +51,7 @@ impl State {
         }
         let snapshot = self.snapshot.load();
         let policy = snapshot.policies.of_account(id.domain(), None);
-        let stranger = self.strangers.put(new_account(id.clone(), policy));
+        let stranger = self.strangers.put(Account::new(id.clone(), policy));
         // Its account may have been entered meanwhile.
         if let Some(resident) = self.accounts.get(id) {
             self.strangers.remove(id);
@@ -97,7 +96,7 @@ mod tests {
 
     fn account(state: &State, id: &AccountId) -> Account {
         let snapshot = state.snapshot.load();
-        new_account(id.clone(), snapshot.policies.of_account(id.domain(), None))
+        Account::new(id.clone(), snapshot.policies.of_account(id.domain(), None))
     }
 
     #[test]

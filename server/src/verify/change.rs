@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use tfps_engine::{
+    account::Account,
     decision::Purpose,
     number::E164,
     policy::Policy,
@@ -32,7 +33,7 @@ impl Verifier {
             if self.state.accounts.get(id).is_some() {
                 return Ok((Passed::Nothing, String::new()));
             }
-            let account = crate::accounts::new_account(id.clone(), policy);
+            let account = Account::new(id.clone(), policy);
             let words = format!("the account {id} is known from now on");
             return Ok((
                 Passed::Created(crate::accounts::first_version(account, at)),
@@ -57,9 +58,8 @@ impl Verifier {
                 used: 0,
             })
         };
-        let step = policy.document.verification.quota_step;
-        let maximum = policy.maximum_limits();
-        let limits = &mut record.account.limits;
+        let mut opened = record.account.clone();
+        opened.open(purpose, policy);
         let words = match purpose {
             Purpose::SourceCountry(country) if grace > 0 => {
                 let words = format!(
@@ -76,27 +76,19 @@ impl Verifier {
                 return Ok((granted(GrantKind::Destination, country), words));
             }
             Purpose::SourceCountry(country) => {
-                record.account.source_countries.insert(country);
                 format!("calls of {id} may come from {} from now on", country.name())
             }
             Purpose::DestinationCountry(country) => {
-                record.account.destination_countries.insert(country);
                 format!("calls of {id} may go to {} from now on", country.name())
             }
-            Purpose::Quota => {
-                let quota = raised(limits.daily_quota, step, maximum.daily_quota);
-                limits.daily_quota = quota;
-                format!("the daily quota of {id} is {quota} in business hours from now on")
-            }
-            Purpose::QuotaOffHours => {
-                let quota = raised(
-                    limits.daily_quota_off_hours,
-                    step,
-                    maximum.daily_quota_off_hours,
-                );
-                limits.daily_quota_off_hours = quota;
-                format!("the daily quota of {id} is {quota} off hours from now on")
-            }
+            Purpose::Quota => format!(
+                "the daily quota of {id} is {} in business hours from now on",
+                opened.limits.daily_quota
+            ),
+            Purpose::QuotaOffHours => format!(
+                "the daily quota of {id} is {} off hours from now on",
+                opened.limits.daily_quota_off_hours
+            ),
             Purpose::Risk => {
                 let words = self
                     .risky_number(pending, policy)
@@ -108,6 +100,7 @@ impl Verifier {
             }
             Purpose::Onboarding => return Ok((Passed::Nothing, String::new())),
         };
+        record.account = opened;
         record.version += 1;
         record.updated_at = at;
         Ok((Passed::Updated(record), words))
@@ -141,21 +134,5 @@ pub fn grant_of(record: &GrantRecord) -> Grant {
         country: record.country,
         until: record.expires_at.as_second(),
         calls_left: record.calls.map(|calls| calls.saturating_sub(record.used)),
-    }
-}
-
-fn raised(quota: u32, step: u32, maximum: u32) -> u32 {
-    quota.saturating_add(step).min(maximum.max(quota))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_quota_is_raised_by_the_step_and_never_over_the_maximum() {
-        assert_eq!(raised(10, 1, 99), 11);
-        assert_eq!(raised(98, 5, 99), 99);
-        assert_eq!(raised(120, 5, 99), 120);
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tfps_engine::{
+    account::Account,
     call::{AccountId, printable},
     policy::Policy,
     usage::{Grant, Occupancy},
@@ -16,7 +17,7 @@ use tfps_engine::{
 
 use super::{Admin, AdminError, cursor, page_size};
 use crate::{
-    accounts::{first_version, new_account},
+    accounts::first_version,
     auth::{Permission, Principal},
     journal::{Entry, JournalError, Record, ResetRecord},
     store::{AccountFilter, AccountRecord, StoreError},
@@ -108,7 +109,7 @@ impl Admin {
         may_change(caller, id)?;
         let pin_hash = self.check_change(id, &change).await?;
         let at = self.clock.now();
-        let account = new_account(id.clone(), &self.policy_of(id, change.policy.as_deref()));
+        let account = Account::new(id.clone(), &self.policy_of(id, change.policy.as_deref()));
         let mut record = first_version(account, at);
         change.apply(&mut record, pin_hash);
         let record = self

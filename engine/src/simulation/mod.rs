@@ -1,0 +1,400 @@
+//! Calls that were made are made again, under a policy that might have been: what would it have stopped, and whom would it have
+//! hindered.
+//!
+//! Time is the calls'. Ordinary callers pass the challenges that they meet, as the people they are; fraudsters do not, who are
+//! machines.
+
+mod tally;
+
+pub use tally::{ByKind, Counts, Tally};
+
+use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc};
+
+use hashbrown::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    account::Account,
+    call::{AccountId, CallAttempt},
+    decision::{Purpose, Ruling, Verdict},
+    facts::{Counting, Facts, Standing, Standpoint},
+    judge::decide,
+    lists::Lists,
+    number::{E164, plan},
+    policy::Policy,
+    risk::Predictor,
+    usage::{Grant, GrantKind, HabitDay, Ledger, SlotTimes, Traits, Watch},
+};
+
+/// How many challenges a call can meet: each opens something, and there are no more purposes.
+const CHALLENGES: usize = 6;
+/// How many keys are watched.
+const WATCHED: usize = 500_000;
+
+/// A call that was made.
+#[derive(Clone, Debug)]
+pub struct SimulatedCall {
+    /// When.
+    pub at: Timestamp,
+    /// What was asked.
+    pub attempt: CallAttempt,
+    /// Where it came from.
+    pub source: Standpoint,
+    /// How long it was answered; nothing: it was not.
+    pub duration: SignedDuration,
+    /// Whether it is known to be fraud, or ordinary.
+    pub fraud: Option<bool>,
+}
+
+/// What would have become of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// What was decided at first.
+    pub ruling: Ruling,
+    /// What would have been, where the policy only reports it.
+    pub monitored: Option<Ruling>,
+    /// Whether it went through: at once, or since its caller passed what he was challenged with.
+    pub passed: bool,
+    /// The risk score, where it was asked for.
+    pub risk: Option<u8>,
+    /// The number that is called, where it is one.
+    pub number: Option<E164>,
+    /// Whether it stays in the home country.
+    pub stays_home: bool,
+}
+
+/// A house in which calls are made again.
+#[derive(Debug)]
+pub struct Simulation {
+    policy: Policy,
+    lists: Arc<Lists>,
+    predictor: Predictor,
+    watch: Watch,
+    residents: Residents,
+    /// The calls in progress: when each ends, whose it is, and which.
+    in_progress: BinaryHeap<Reverse<(Timestamp, AccountId, u64)>>,
+    calls: u64,
+}
+
+#[derive(Debug)]
+struct Resident {
+    account: Account,
+    ledger: Ledger,
+}
+
+#[derive(Debug, Default)]
+struct Residents(HashMap<AccountId, Resident>);
+
+impl Residents {
+    /// Every account is known, and starts as the policy's new ones do.
+    fn of(&mut self, id: &AccountId, policy: &Policy) -> &mut Resident {
+        self.0.entry_ref(id).or_insert_with(|| Resident {
+            account: Account::new(id.clone(), policy),
+            ledger: Ledger::default(),
+        })
+    }
+}
+
+impl Simulation {
+    /// A house under one policy, in which nobody has called yet.
+    pub fn new(policy: Policy, lists: Arc<Lists>, predictor: Predictor) -> Self {
+        Self {
+            policy,
+            lists,
+            predictor,
+            watch: Watch::with_capacity(WATCHED),
+            residents: Residents::default(),
+            in_progress: BinaryHeap::new(),
+            calls: 0,
+        }
+    }
+
+    /// The policy.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The account that makes calls under a name; it is known, and starts as the policy's new accounts do.
+    pub fn account(&mut self, id: &AccountId) -> &mut Account {
+        &mut self.residents.of(id, &self.policy).account
+    }
+
+    /// Takes a call of before for what its account usually does: whom it calls, from where, with what. What is known as fraud is
+    /// passed over.
+    pub fn learn(&mut self, call: &SimulatedCall) {
+        if call.fraud == Some(true) {
+            return;
+        }
+        self.watch.watched_since(call.at);
+        let Ok(number) = self.policy.dial_plan.destination(&call.attempt.dialed) else {
+            return;
+        };
+        let plan = plan::look_up(&number);
+        let home = self.policy.dial_plan.home_country();
+        let abroad = plan.country != Some(home);
+        let traits = Traits::of(
+            abroad.then_some((plan.country, &number)),
+            call.attempt.source_ip,
+            &call.attempt.user_agent,
+        );
+        let day = HabitDay::of(call.at);
+        let source = call.source.country;
+        let resident = self.residents.of(&call.attempt.account, &self.policy);
+        resident.ledger.learn_habits(&traits, day);
+        if let Some(country) = plan.country {
+            resident.account.destination_countries.insert(country);
+        }
+        if let Some(country) = source {
+            resident.account.source_countries.insert(country);
+        }
+    }
+
+    /// Makes a call. Calls come in the order of their times.
+    pub fn call(&mut self, call: &SimulatedCall) -> Outcome {
+        self.hang_up(call.at);
+        self.calls += 1;
+        let mut ruling = self.ask(call, Counting::Counts);
+        for _ in 0..CHALLENGES {
+            let met = match ruling.1.purpose {
+                Some(purpose) if call.fraud == Some(false) => purpose,
+                _ => break,
+            };
+            self.prove(call, met);
+            let again = self.ask(call, Counting::Again);
+            ruling.1 = again.1;
+        }
+        let (mut outcome, last) = ruling;
+        outcome.passed = last.verdict == Verdict::Allow;
+        if outcome.passed && call.attempt.concurrent_calls.is_none() {
+            let end = call.at + call.duration.max(SignedDuration::ZERO);
+            let ended = (end, call.attempt.account.clone(), self.calls);
+            self.in_progress.push(Reverse(ended));
+        }
+        outcome
+    }
+
+    fn hang_up(&mut self, at: Timestamp) {
+        while let Some(Reverse((end, ..))) = self.in_progress.peek()
+            && *end <= at
+            && let Some(Reverse((_, account, call))) = self.in_progress.pop()
+        {
+            let resident = self.residents.of(&account, &self.policy);
+            resident.ledger.release(call);
+        }
+    }
+
+    /// The outcome as far as it is known, and the last ruling.
+    fn ask(&mut self, call: &SimulatedCall, counting: Counting) -> (Outcome, Ruling) {
+        let Self {
+            policy,
+            lists,
+            predictor,
+            watch,
+            residents,
+            calls,
+            ..
+        } = self;
+        let resident = residents.of(&call.attempt.account, policy);
+        let standing = Standing {
+            policy,
+            account: Some(&resident.account),
+            lists,
+            watch,
+            predictor,
+        };
+        let facts = Facts::gather(&call.attempt, standing, call.at, counting);
+        let number = facts.destination.as_ref().ok().map(|to| to.number);
+        let stays_home = facts.stays_home();
+        // A call is longer than any lease: its end is known.
+        let times = SlotTimes {
+            reserved: u32::MAX,
+            started: u32::MAX,
+        };
+        let locate = |facts: &mut Facts<'_>| facts.locate(call.source);
+        let (judgement, risk) = decide(facts, locate, &mut resident.ledger, *calls, times);
+        let outcome = Outcome {
+            ruling: judgement.ruling.clone(),
+            monitored: judgement.monitored,
+            passed: false,
+            risk,
+            number,
+            stays_home,
+        };
+        (outcome, judgement.ruling)
+    }
+
+    /// The caller proves himself.
+    fn prove(&mut self, call: &SimulatedCall, purpose: Purpose) {
+        let grace = self.policy.document.verification.grace_minutes;
+        let granted = match purpose {
+            Purpose::SourceCountry(country) => Some((GrantKind::Source, country)),
+            Purpose::DestinationCountry(country) => Some((GrantKind::Destination, country)),
+            _ => None,
+        };
+        let account = &call.attempt.account;
+        if purpose == Purpose::Risk {
+            let minutes = i64::from(self.policy.document.risk.pass_minutes);
+            if let Ok(number) = self.policy.dial_plan.destination(&call.attempt.dialed) {
+                let until = call.at + SignedDuration::from_mins(minutes);
+                self.watch.passes.grant(account, &number, until);
+            }
+            return;
+        }
+        let calls = self.policy.document.verification.grace_calls;
+        let id = i64::try_from(self.calls).unwrap_or(i64::MAX);
+        let resident = self.residents.of(account, &self.policy);
+        match granted {
+            Some((kind, country)) if grace > 0 => {
+                let until = call.at + SignedDuration::from_mins(i64::from(grace));
+                let grant = Grant {
+                    id,
+                    kind,
+                    country,
+                    until: until.as_second(),
+                    calls_left: (calls > 0).then_some(calls),
+                };
+                resident.ledger.grant(grant, call.at);
+            }
+            _ => resident.account.open(purpose, &self.policy),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        decision::Code,
+        exposure::Rates,
+        policy::PolicyDocument,
+        risk::{FULL_WEIGHT, KnownNumbers, RiskModel},
+    };
+
+    fn simulation(document: PolicyDocument) -> Simulation {
+        let known = KnownNumbers::new((0..12).map(|last| {
+            let number = format!("3712805{:04}", 4_100 + 7 * last);
+            (number.parse().unwrap(), FULL_WEIGHT)
+        }));
+        Simulation::new(
+            Policy::compile(document).unwrap(),
+            Arc::default(),
+            Predictor {
+                model: Arc::new(RiskModel::built_in()),
+                known: Arc::new(known),
+            },
+        )
+    }
+
+    fn call(at: &str, dialed: &str, seconds: i64, fraud: Option<bool>) -> SimulatedCall {
+        SimulatedCall {
+            at: at.parse().unwrap(),
+            attempt: CallAttempt {
+                account: "alice@a.b".parse().unwrap(),
+                dialed: dialed.to_owned(),
+                caller: String::new(),
+                source_ip: "192.0.2.7".parse().ok(),
+                user_agent: "Yealink SIP-T46S 66.85.0.5".to_owned(),
+                concurrent_calls: None,
+                call_id: String::new(),
+                forwarded_from: String::new(),
+                trunk: String::new(),
+            },
+            source: Standpoint::default(),
+            duration: SignedDuration::from_secs(seconds),
+            fraud,
+        }
+    }
+
+    fn open_to_latvia() -> PolicyDocument {
+        PolicyDocument {
+            blocked_countries: Vec::new(),
+            allowed_destination_countries: vec!["LV".to_owned()],
+            ..PolicyDocument::default()
+        }
+    }
+
+    const MONDAY_NOON: &str = "2026-06-08T12:00:00-04:00";
+
+    #[test]
+    fn ordinary_callers_pass_what_they_are_challenged_with_and_fraudsters_do_not() {
+        for (fraud, passed) in [(Some(false), true), (Some(true), false), (None, false)] {
+            let mut house = simulation(open_to_latvia());
+            let outcome = house.call(&call(MONDAY_NOON, "0037128054190", 60, fraud));
+            assert!(outcome.ruling.purpose.is_some() || outcome.ruling.code == Code::R18);
+            assert!(outcome.risk >= Some(90));
+            assert_eq!(
+                outcome.passed,
+                passed && outcome.ruling.code == Code::V06,
+                "{outcome:?}"
+            );
+            let mut house = simulation(PolicyDocument::default());
+            let london = call(MONDAY_NOON, "00442079460123", 60, fraud);
+            let first = house.call(&london);
+            assert_eq!((first.ruling.code, first.passed), (Code::V03, passed));
+            let second = house.call(&london);
+            let code = if passed { Code::A00 } else { Code::V03 };
+            assert_eq!(second.ruling.code, code);
+        }
+    }
+
+    #[test]
+    fn a_call_holds_its_slot_as_long_as_it_was_answered() {
+        let mut house = simulation(PolicyDocument::default());
+        let codes = [
+            ("2026-06-08T12:00:00-04:00", Code::A00),
+            ("2026-06-08T12:01:00-04:00", Code::A00),
+            ("2026-06-08T12:02:00-04:00", Code::R10),
+            ("2026-06-08T12:10:00-04:00", Code::A00),
+        ];
+        for (at, code) in codes {
+            let outcome = house.call(&call(at, "12125550123", 600, None));
+            assert_eq!(outcome.ruling.code, code, "{at}");
+        }
+    }
+
+    #[test]
+    fn what_was_learned_is_not_new_and_what_was_fraud_is_not_learned() {
+        let mut house = simulation(PolicyDocument::default());
+        let london = |at, fraud| call(at, "00442079460123", 60, fraud);
+        house.learn(&london("2026-05-08T12:00:00Z", Some(true)));
+        assert!(house.residents.0.is_empty());
+        house.learn(&london("2026-05-08T12:00:00Z", None));
+        let outcome = house.call(&london(MONDAY_NOON, None));
+        assert_eq!(outcome.ruling.code, Code::A00);
+    }
+
+    #[test]
+    fn calls_are_added_up_by_what_is_known_of_them() {
+        let mut house = simulation(PolicyDocument::default());
+        let mut rates = Rates::default();
+        rates.put("44", "0.60".parse().unwrap()).unwrap();
+        let mut tally = Tally::default();
+        for (dialed, fraud) in [
+            ("00442079460123", Some(true)),
+            ("00442079460123", Some(false)),
+            ("12125550123", Some(false)),
+        ] {
+            let call = call(MONDAY_NOON, dialed, 90, fraud);
+            let outcome = house.call(&call);
+            tally.add(&call, &outcome, house.policy(), &rates);
+        }
+        let ByKind {
+            ordinary, fraud, ..
+        } = tally.all;
+        assert_eq!(
+            (ordinary.calls, ordinary.passed, ordinary.challenged),
+            (2, 2, 1)
+        );
+        assert_eq!(
+            (ordinary.seconds, ordinary.cost.to_string()),
+            (180, "0.90".to_owned())
+        );
+        assert_eq!((fraud.calls, fraud.passed, fraud.challenged), (1, 0, 1));
+        assert_eq!(fraud.cost_stopped.to_string(), "0.90");
+        assert_eq!(tally.without_rate, 1);
+        assert_eq!(tally.by_code[&Code::V03].total().calls, 2);
+        let hour = tally.by_hour.keys().next().unwrap();
+        assert_eq!(hour.to_string(), "2026-06-08T12:00:00");
+    }
+}
