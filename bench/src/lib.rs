@@ -1,8 +1,9 @@
 //! The budgets, measured: what they are measured with.
 //!
 //! [`workload`] makes accounts, lists and calls that look like a carrier's; [`house`] decides about them in memory, as
-//! the server does; [`empty`] is the service that does nothing, beside which the server's cost is told.
+//! the server does; [`days`] are days of calls with attacks among them; [`empty`] is the service that does nothing, beside which the server's cost is told.
 
+pub mod days;
 pub mod empty;
 pub mod house;
 pub mod workload;

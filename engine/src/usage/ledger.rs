@@ -77,18 +77,19 @@ pub struct Ledger {
     today_off_hours: u32,
     slots: Vec<Slot>,
     grants: Vec<Grant>,
-    habits: Habits,
+    /// There are a million accounts, and many never call.
+    habits: Option<Box<Habits>>,
 }
 
 impl Ledger {
     /// What the account usually does.
-    pub fn habits(&self) -> &Habits {
-        &self.habits
+    pub fn habits(&self) -> Option<&Habits> {
+        self.habits.as_deref()
     }
 
     /// Learns from an allowed call what the account usually does.
     pub fn learn_habits(&mut self, traits: &Traits, day: HabitDay) {
-        self.habits.learn(traits, day);
+        self.habits.get_or_insert_default().learn(traits, day);
     }
 
     /// What is used at a moment. A ledger's day never goes back: where the policy's zone is moved to the west, calls
