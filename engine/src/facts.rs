@@ -8,9 +8,9 @@ use crate::{
     account::{Account, Limits},
     call::CallAttempt,
     lists::{Lists, NumberHit, SourceHit},
-    number::{Country, CountrySet, E164, NotANumber, NumberFacts, NumberKind, plan},
+    number::{Country, CountrySet, E164, NotANumber, NumberFacts, plan},
     policy::Policy,
-    risk::{Assessment, Circumstances, Predictor},
+    risk::{Assessment, Circumstances, Predictor, pays},
     usage::{AccountMark, Day, GrantKind, HabitDay, Habits, Ledger, Past, Traits, Watch},
 };
 
@@ -299,14 +299,7 @@ impl<'a> Facts<'a> {
     /// The number, where the call is one that fraudsters are paid for: abroad, or to a number of the home country that costs more.
     fn predicted(&self) -> Option<&Destination> {
         let to = self.destination.as_ref().ok()?;
-        let costs_more = matches!(
-            to.plan.kind,
-            NumberKind::PremiumRate
-                | NumberKind::SharedCost
-                | NumberKind::PersonalNumber
-                | NumberKind::Satellite
-        );
-        (!self.stays_home() || costs_more).then_some(to)
+        pays(&to.plan, self.policy().dial_plan.home_country()).then_some(to)
     }
 
     fn circumstances(&self) -> Circumstances {

@@ -15,6 +15,7 @@ pub mod config;
 pub mod feeds;
 pub mod geo;
 pub mod grpc;
+pub mod habits;
 mod http_endpoint;
 pub mod journal;
 pub mod learn;

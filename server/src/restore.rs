@@ -15,6 +15,7 @@ use crate::{
     admin::AdminError,
     check::purpose,
     config::Config,
+    habits,
     journal::{CallRecord, DecisionRecord, Entry, Journal, JournalError, Position, Progress},
     state::{About, Accounts, Challenges, Pending, Policies, Recent, Snapshot, State},
     store::{OpenedChallenge, PolicyRecord, Store, StoreError},
@@ -269,6 +270,7 @@ fn replay(
                 Some(Entry::Decision(decision)) => {
                     call_id(state, &decision, place, config, at);
                     if fresh {
+                        habits::learn_one(state, &decision);
                         count(state, &decision, at);
                         challenge(state, passed, &decision, at);
                     }

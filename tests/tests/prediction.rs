@@ -1,9 +1,10 @@
 //! Fraud is stopped on the first call, to numbers that nobody has reported yet.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by it")]
 
+use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use tfps_client::v1::{self, CheckRequest, Purpose};
 use tfps_tests::{
-    Command, Server,
+    Command, Server, eventually,
     scene::{DOMAIN, HOME_NUMBER, LONDON, call, limits, setting},
 };
 
@@ -237,4 +238,74 @@ async fn a_model_that_is_none_keeps_the_server_from_starting() {
             .unwrap();
         assert!(refused.said.contains(why), "{}", refused.said);
     }
+}
+
+/// Puts a call of Alice's to London of so many days ago among the decisions that the database has.
+async fn called_london(database: &mut sqlx::SqliteConnection, days_ago: i64) {
+    let at = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24 * days_ago);
+    sqlx::query(
+        "INSERT INTO decisions SELECT ?, ?, domain, username, dialed_number, e164, caller_number, '192.0.2.7', \
+         'Yealink SIP-T46S 66.85.0.5', concurrent_calls, call_id, forwarded_from, trunk, verdict, code, reason, purpose, \
+         challenge_id, challenge_expires_at, destination_country, source_country, number_kind, off_hours, risk, \
+         monitored_verdict, monitored_code, monitored_reason, policy, latency_us, source_asn FROM decisions \
+         WHERE username = 'alice' ORDER BY id DESC LIMIT 1",
+    )
+    // Ids sort by time: 44 bits of milliseconds stand first.
+    .bind(format!("{:011x}{:013x}", at.as_millisecond(), days_ago))
+    .bind(at.as_millisecond())
+    .execute(database)
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn what_an_account_usually_does_is_known_again_after_a_start() {
+    let mut server = house().await;
+    assert_eq!(server.code(call("alice", LONDON)).await, "A00");
+    let stolen = CheckRequest {
+        dry_run: true,
+        source_ip: "198.51.100.9".to_owned(),
+        user_agent: "MicroSIP/3.21.3".to_owned(),
+        ..call("alice", UNSEEN)
+    };
+    let novelty = |decision: v1::CheckResponse| {
+        let signals = decision.risk.unwrap_or_default().signals;
+        let novelty = signals.into_iter().find(|signal| signal.name == "novelty");
+        novelty.map(|signal| signal.evidence)
+    };
+    // To who has just come nothing is new.
+    assert_eq!(novelty(server.check(stolen.clone()).await), None);
+    server.terminate();
+    server.ended().await;
+    let path = server.data_dir().join("tfps.db");
+    let mut database = SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(path))
+        .await
+        .unwrap();
+    for days_ago in 5..40 {
+        called_london(&mut database, days_ago).await;
+    }
+    database.close().await.unwrap();
+    server.restart().await;
+    let told = eventually("it is known what Alice does", async || {
+        novelty(server.check(stolen.clone()).await)
+    })
+    .await;
+    for words in [
+        "not called this country before",
+        "a network that is new",
+        "a user agent that is new",
+    ] {
+        assert!(told.contains(words), "{told}");
+    }
+    // Her own telephone is none.
+    let own = CheckRequest {
+        source_ip: "192.0.2.99".to_owned(),
+        user_agent: "Yealink SIP-T46S 66.86.0.15".to_owned(),
+        ..stolen
+    };
+    let told = novelty(server.check(own).await).unwrap();
+    assert!(
+        !told.contains("network") && !told.contains("agent"),
+        "{told}"
+    );
 }

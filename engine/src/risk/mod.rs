@@ -27,3 +27,18 @@ pub use self::{
     model::{ModelError, ModelFile, RiskModel, VERSION},
     predictor::Predictor,
 };
+
+use crate::number::{Country, NumberFacts, NumberKind};
+
+/// Whether calls to a number are such as fraudsters are paid for: abroad, or to a number of the home country that costs more. No other
+/// is predicted.
+pub fn pays(plan: &NumberFacts, home: Country) -> bool {
+    plan.country != Some(home)
+        || matches!(
+            plan.kind,
+            NumberKind::PremiumRate
+                | NumberKind::SharedCost
+                | NumberKind::PersonalNumber
+                | NumberKind::Satellite
+        )
+}

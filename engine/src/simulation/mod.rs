@@ -23,7 +23,7 @@ use crate::{
     lists::Lists,
     number::{E164, plan},
     policy::Policy,
-    risk::Predictor,
+    risk::{Predictor, pays},
     usage::{Grant, GrantKind, HabitDay, Ledger, SlotTimes, Traits, Watch},
 };
 
@@ -132,9 +132,8 @@ impl Simulation {
         };
         let plan = plan::look_up(&number);
         let home = self.policy.dial_plan.home_country();
-        let abroad = plan.country != Some(home);
         let traits = Traits::of(
-            abroad.then_some((plan.country, &number)),
+            pays(&plan, home).then_some((plan.country, &number)),
             call.attempt.source_ip,
             &call.attempt.user_agent,
         );

@@ -45,6 +45,7 @@ use crate::{
         AdminRpc, CheckRpc, Dispatch, LearnRpc, VerifyRpc,
         layers::{AdmissionLayer, AuthenticationLayer, DeadlineLayer, RequestLogLayer},
     },
+    habits,
     http_endpoint::{self, Told},
     journal::{Journal, JournalLimits, Shipper},
     learn::Learner,
@@ -357,6 +358,11 @@ impl App {
             Arc::clone(&self.journal),
             self.config.journal.sync_ms,
         ));
+        let learning = tokio::spawn(habits::learn(
+            Arc::clone(&self.store),
+            Arc::clone(&self.admin.state),
+            self.clock.now(),
+        ));
         let pruning = tokio::spawn(prune_every(
             Arc::clone(&self.store),
             Arc::clone(&self.operation),
@@ -390,6 +396,7 @@ impl App {
         }
         syncing.abort();
         pruning.abort();
+        learning.abort();
         if let Some(http) = http {
             http.abort();
         }
