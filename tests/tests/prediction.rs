@@ -242,7 +242,7 @@ async fn a_model_that_is_none_keeps_the_server_from_starting() {
 
 /// Puts a call of Alice's to London of so many days ago among the decisions that the database has.
 async fn called_london(database: &mut sqlx::SqliteConnection, days_ago: i64) {
-    let at = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24 * days_ago);
+    let at = tfps_tests::clock::now() - jiff::SignedDuration::from_hours(24 * days_ago);
     sqlx::query(
         "INSERT INTO decisions SELECT ?, ?, domain, username, dialed_number, e164, caller_number, '192.0.2.7', \
          'Yealink SIP-T46S 66.85.0.5', concurrent_calls, call_id, forwarded_from, trunk, verdict, code, reason, purpose, \

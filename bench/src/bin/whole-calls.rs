@@ -1,4 +1,8 @@
 //! Measures what attacks get through on generated days, beside thresholds as switches have them.
+#![allow(
+    clippy::print_stdout,
+    reason = "it is a measurement, which people read"
+)]
 
 use std::path::PathBuf;
 

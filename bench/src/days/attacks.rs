@@ -219,7 +219,7 @@ impl Scene<'_> {
                 part(&mut self.chance),
             ],
             country: Country::from_code(country).ok(),
-            agent: *self.chance.one::<&str>(&[
+            agent: self.chance.one::<&str>(&[
                 "Asterisk PBX 13.38.2",
                 "Zoiper rv2.10.19.5",
                 "MicroSIP/3.21.3",

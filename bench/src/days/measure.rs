@@ -146,7 +146,7 @@ pub fn percentile(figures: impl Iterator<Item = u64>, percent: usize) -> u64 {
 
 enum Judge {
     Engine(Box<Simulation>),
-    Thresholds(Box<ByThresholds>, Policy),
+    Thresholds(Box<(ByThresholds, Policy)>),
 }
 
 /// Judges days, from a Monday on, under a setup.
@@ -155,7 +155,7 @@ pub fn measure(world: &World, fraud: &Fraud, scale: Scale, setup: Setup) -> Meas
     let policy = Policy::compile(setup.policy()).expect("the policy was made to compile");
     let mut judge = if setup == Setup::Thresholds {
         let by = ByThresholds::new(policy.time_zone.clone());
-        Judge::Thresholds(Box::new(by), policy)
+        Judge::Thresholds(Box::new((by, policy)))
     } else {
         let known = fraud.known.iter().map(|number| (*number, FULL_WEIGHT));
         let predictor = Predictor {
@@ -258,7 +258,8 @@ fn judged(judge: &mut Judge, call: &SimulatedCall) -> (bool, Verdict, &'static s
                 !outcome.stays_home,
             )
         }
-        Judge::Thresholds(by, policy) => {
+        Judge::Thresholds(judge) => {
+            let (by, policy) = &mut **judge;
             let number = policy.dial_plan.destination(&call.attempt.dialed);
             let country = number
                 .ok()
