@@ -6,6 +6,7 @@
 pub mod days;
 pub mod empty;
 pub mod house;
+mod random;
 pub mod workload;
 
 /// Whether a smoke run is asked for, by the variable BENCH_QUICK: small numbers that prove nothing.

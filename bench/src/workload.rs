@@ -15,6 +15,8 @@ use tfps_engine::{
     rules::Rule,
 };
 
+use crate::random::Random;
+
 /// How many domains the accounts are spread over.
 const DOMAINS: usize = 2_000;
 /// Nobody reaches a limit that a benchmark sets: every call is to be decided in full.
@@ -304,21 +306,4 @@ const BLOCKED: usize = 13;
 /// Whether an account is blocked.
 pub fn is_blocked(number: usize) -> bool {
     number % 1_000 == BLOCKED
-}
-
-/// SplitMix64: the same numbers in every run.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() >> 16).unwrap_or(0) % bound
-    }
 }

@@ -1,8 +1,10 @@
 //! Chance that a seed decides.
 
-/// SplitMix64 (Steele, Lea, Flood, 2014): the same on every machine.
+use crate::random::Random;
+
+/// What a seed decides: the same on every machine.
 #[derive(Clone, Debug)]
-pub struct Chance(u64);
+pub struct Chance(Random);
 
 impl Chance {
     /// From a seed and what it is for, so that one more draw here changes nothing there.
@@ -10,22 +12,14 @@ impl Chance {
         let hash = what.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3_u64)
         });
-        let mut chance = Self(seed ^ hash);
-        chance.next();
+        let mut chance = Self(Random(seed ^ hash));
+        chance.0.next();
         chance
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
     }
 
     /// From 0 to below 1.
     pub fn part(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+        (self.0.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
     /// Whether something happens that happens so often.
