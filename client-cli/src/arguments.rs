@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     commands::{
         account, check, completions, decisions, entries, explain, learn, list, policy, risk,
-        statistics, token, verify,
+        simulate, statistics, token, verify,
     },
     console::{Format, When},
     failure::EXIT_CODES,
@@ -131,6 +131,8 @@ pub enum Command {
     /// Trains and judges the prediction; needs no server
     #[command(subcommand)]
     Risk(risk::RiskCommand),
+    /// Makes calls of before again, under other policies; needs no server
+    Simulate(simulate::SimulateArgs),
     /// Writes a shell's completions to standard output
     Completions(completions::CompletionsArgs),
 }

@@ -57,8 +57,10 @@ async fn act(arguments: Arguments, console: &mut Console) -> Result<Exit, Failur
     }
     let settings = config::Settings::resolve(&global)?;
     console.set_format(settings.output);
-    if let arguments::Command::Risk(command) = command {
-        return commands::risk::run(&command, console);
+    match command {
+        arguments::Command::Risk(command) => return commands::risk::run(&command, console),
+        arguments::Command::Simulate(args) => return commands::simulate::run(&args, console),
+        _ => {}
     }
     let client = connection::connect(&settings, console).await?;
     let mut session = Session {

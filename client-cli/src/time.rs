@@ -147,6 +147,11 @@ pub fn message(time: Timestamp) -> prost_types::Timestamp {
     prost_types::Timestamp { seconds, nanos }
 }
 
+/// The time that a message is.
+pub fn of_message(message: prost_types::Timestamp) -> Option<Timestamp> {
+    Timestamp::new(message.seconds, message.nanos).ok()
+}
+
 /// A time for a person: `2026-06-08 23:30:12Z`; empty where there is none.
 pub fn show(time: Option<&prost_types::Timestamp>) -> String {
     format(time, "%Y-%m-%d %H:%M:%SZ")
@@ -175,9 +180,9 @@ fn format(time: Option<&prost_types::Timestamp>, pattern: &str) -> String {
     let Some(time) = time else {
         return String::new();
     };
-    match Timestamp::new(time.seconds, time.nanos) {
-        Ok(known) => known.strftime(pattern).to_string(),
-        Err(_) => format!("{} s since 1970", time.seconds),
+    match of_message(*time) {
+        Some(known) => known.strftime(pattern).to_string(),
+        None => format!("{} s since 1970", time.seconds),
     }
 }
 

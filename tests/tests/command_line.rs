@@ -221,6 +221,41 @@ async fn a_challenge_is_passed_by_hand() {
 }
 
 #[tokio::test]
+async fn calls_are_made_again_under_the_servers_policy_and_accounts() {
+    let server = Server::open().await;
+    server.account("alice").await;
+    let shell = Shell::new(&server);
+    let said = shell.run("set alice example.com --destination-countries +GB");
+    assert_eq!(said.code, 0, "{said:?}");
+    let [policy, accounts] = [
+        ("now.toml", "policy show default"),
+        ("accounts.json", "list --output json"),
+    ]
+    .map(|(file, line)| {
+        let said = shell.run(line);
+        assert_eq!(said.code, 0, "{said:?}");
+        shell.file(file, &said.out).display().to_string()
+    });
+    let calls: String = [("alice", LONDON), ("bob", LONDON), ("alice", CUBA)]
+        .map(|(who, number)| {
+            format!("2026-06-08T12:00:00-04:00,{who},example.com,{number},US,60\n")
+        })
+        .concat();
+    let header = "time,username,domain,dialed,source_country,duration";
+    let calls = shell.file("calls.csv", &format!("{header}\n{calls}"));
+    let report = shell.json(&format!(
+        "simulate {} --policy {policy} --accounts {accounts}",
+        calls.display()
+    ));
+    let by_code = report["policies"][0]["by_code"].as_array().unwrap();
+    let codes: Vec<_> = by_code
+        .iter()
+        .map(|of| of["of"].as_str().unwrap())
+        .collect();
+    assert_eq!(codes, ["A00", "R06", "V03"], "{report}");
+}
+
+#[tokio::test]
 async fn a_policy_is_edited() {
     let server = Server::open().await;
     let mut shell = Shell::new(&server);

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use jiff::tz::TimeZone;
-use tfps_engine::{call::AccountId, number::E164};
+use tfps_engine::{account::Limits, call::AccountId, number::E164};
 
 use super::{
     chance::Chance,
@@ -102,6 +102,21 @@ impl Subscriber {
             neighbours,
             address: Ipv4Addr::from(network),
             agent,
+        }
+    }
+
+    /// The limits that an operator who knows his customers would give it: twice what it uses on a day.
+    pub fn limits(&self) -> Limits {
+        let calls = (2.0 * self.calls_a_day).ceil() as u32 + 5;
+        let concurrent = match self.kind {
+            Kind::Extension | Kind::Home => 3,
+            Kind::CallCentre | Kind::Trunk => calls / 12 + 5,
+        };
+        Limits {
+            concurrent_calls: concurrent,
+            concurrent_calls_off_hours: concurrent,
+            daily_quota: calls,
+            daily_quota_off_hours: calls / 2 + 4,
         }
     }
 

@@ -14,12 +14,7 @@ use tfps_engine::{
     simulation::{SimulatedCall, Simulation},
 };
 
-use super::{
-    accounts::{Kind, World},
-    attacks::Attack,
-    ranges::Fraud,
-    thresholds::ByThresholds,
-};
+use super::{accounts::World, attacks::Attack, ranges::Fraud, thresholds::ByThresholds};
 
 /// How big the measure is.
 #[derive(Clone, Copy, Debug)]
@@ -163,7 +158,9 @@ pub fn measure(world: &World, fraud: &Fraud, scale: Scale, setup: Setup) -> Meas
             known: Arc::new(KnownNumbers::new(known)),
         };
         let mut house = Simulation::new(policy, Arc::new(Lists::default()), predictor);
-        limits(world, &mut house);
+        for subscriber in &world.subscribers {
+            house.account(&subscriber.id).limits = subscriber.limits();
+        }
         for call in world.history(monday, scale.history) {
             house.learn(&call);
         }
@@ -176,23 +173,6 @@ pub fn measure(world: &World, fraud: &Fraud, scale: Scale, setup: Setup) -> Meas
         }
     }
     measured
-}
-
-/// The limits that an operator who knows his customers would give them: twice what they use on a day.
-fn limits(world: &World, house: &mut Simulation) {
-    for subscriber in &world.subscribers {
-        let calls = (2.0 * subscriber.calls_a_day).ceil() as u32 + 5;
-        let concurrent = match subscriber.kind {
-            Kind::Extension | Kind::Home => 3,
-            Kind::CallCentre | Kind::Trunk => calls / 12 + 5,
-        };
-        house.account(&subscriber.id).limits = Limits {
-            concurrent_calls: concurrent,
-            concurrent_calls_off_hours: concurrent,
-            daily_quota: calls,
-            daily_quota_off_hours: calls / 2 + 4,
-        };
-    }
 }
 
 /// The call of an attack, and which one's.

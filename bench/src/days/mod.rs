@@ -13,8 +13,10 @@ mod numbers;
 mod ordinary;
 mod ranges;
 pub mod thresholds;
+mod write;
 
 pub use accounts::{Kind, Subscriber, World};
 pub use attacks::Attack;
 pub use chance::Chance;
 pub use ranges::{Fraud, NotNumbers};
+pub use write::{Span, write};

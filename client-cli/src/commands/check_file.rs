@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{check::verdict, name_of, things};
 use crate::{
-    attempts::{Attempt, AttemptError, Attempts},
+    attempts::{Attempt, AttemptError, Attempts, WrongLines},
     codes,
     console::{Console, Format, Unit},
     failure::{Exit, Failure},
@@ -33,8 +33,6 @@ use crate::{
 const WINDOW: usize = 64;
 /// How many results are written at once.
 const BATCH: usize = 64;
-/// How many malformed lines are told.
-const TOLD: usize = 10;
 
 /// Decides the calls of a file. It is looked through before anything is sent; standard input cannot be.
 ///
@@ -64,36 +62,16 @@ pub async fn run(path: &Path, dry_run: bool, session: &mut Session<'_>) -> Resul
 
 /// The number of calls in the file, if every line is good.
 fn validate(source: impl Read, name: &str) -> Result<u64, Failure> {
-    let mut wrong: u64 = 0;
+    let mut wrong = WrongLines::default();
     let mut total = 0;
-    let mut details = Vec::new();
     for attempt in attempts(source, name)? {
         match attempt {
             Ok(_) => total += 1,
-            Err(error) => {
-                wrong += 1;
-                if details.len() < TOLD {
-                    details.push(error.to_string());
-                }
-                if matches!(error, AttemptError::Unreadable(_)) {
-                    break;
-                }
-            }
+            Err(error) if wrong.add(&error) => break,
+            Err(_) => {}
         }
     }
-    if wrong == 0 {
-        return Ok(total);
-    }
-    if wrong > details.len() as u64 {
-        details.push(format!("and {} more", count(wrong - details.len() as u64)));
-    }
-    let lines = things(wrong, "line", "lines");
-    Err(Failure {
-        details,
-        ..Failure::usage(format!(
-            "{name} has {lines} that cannot be taken; nothing was sent"
-        ))
-    })
+    wrong.refuse(name, "nothing was sent").map(|()| total)
 }
 
 fn attempts<R: Read>(source: R, name: &str) -> Result<Attempts<R>, Failure> {
@@ -187,7 +165,9 @@ struct Decided {
 }
 
 async fn ask(checks: &CheckStream, attempt: Attempt, dry_run: bool) -> Decided {
-    let Attempt { line, mut check } = attempt;
+    let Attempt {
+        line, mut check, ..
+    } = attempt;
     check.dry_run = dry_run;
     if !dry_run {
         check.at = None;

@@ -25,6 +25,7 @@ pub mod policy;
 pub mod policy_edit;
 pub mod properties;
 pub mod risk;
+pub mod simulate;
 pub mod statistics;
 pub mod status;
 pub mod token;
@@ -58,6 +59,7 @@ pub async fn run(command: Command, session: &mut Session<'_>) -> Result<Exit, Fa
         Command::Reload => reload(session).await,
         Command::Completions(args) => completions::run(&args, session.console),
         Command::Risk(command) => risk::run(&command, session.console),
+        Command::Simulate(args) => simulate::run(&args, session.console),
     }
 }
 

@@ -5,11 +5,13 @@ use prost_reflect::MessageDescriptor;
 use serde_json::Value as Plain;
 
 pub use self::{
+    of_engine::of_engine,
     read::parse,
     set::{set, set_rule},
     write::to_toml,
 };
 
+mod of_engine;
 mod read;
 mod set;
 mod write;

@@ -13,21 +13,27 @@ use crate::reflection::{Choice, Described, choices_of, dynamic, parse_choice, ty
 ///
 /// When it is neither, or a key or value is none: both are named, with what would be right.
 pub fn parse(text: &str) -> Result<Policy, DocumentError> {
-    let wrong = |why: String| DocumentError {
-        path: String::new(),
-        why,
-    };
-    let plain = if text.trim_start().starts_with('{') {
-        serde_json::from_str(text).map_err(|error| wrong(format!("not JSON: {error}")))?
-    } else {
-        let table: toml::Table = toml::from_str(text)
-            .map_err(|error| wrong(format!("not TOML: {}", error.to_string().trim_end())))?;
-        plain_of(toml::Value::Table(table))
-    };
-    let Plain::Object(keys) = plain else {
+    let Plain::Object(keys) = plain(text)? else {
         return Err(wrong("not a table of keys".to_owned()));
     };
     message(&Policy::message_descriptor(), keys, "").map(|policy| typed(&policy))
+}
+
+/// What a text says, in TOML or, where it starts with `{`, in JSON.
+pub(super) fn plain(text: &str) -> Result<Plain, DocumentError> {
+    if text.trim_start().starts_with('{') {
+        return serde_json::from_str(text).map_err(|error| wrong(format!("not JSON: {error}")));
+    }
+    let table: toml::Table = toml::from_str(text)
+        .map_err(|error| wrong(format!("not TOML: {}", error.to_string().trim_end())))?;
+    Ok(plain_of(toml::Value::Table(table)))
+}
+
+fn wrong(why: String) -> DocumentError {
+    DocumentError {
+        path: String::new(),
+        why,
+    }
 }
 
 /// The message that a table of keys says.

@@ -9,6 +9,7 @@ mod lists;
 mod operation;
 mod policies;
 mod risk;
+mod simulate;
 mod surroundings;
 #[cfg(unix)]
 mod terminal;

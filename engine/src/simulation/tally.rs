@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::civil::DateTime;
+use serde::Serialize;
 
 use super::{Outcome, SimulatedCall};
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
 };
 
 /// Calls, added up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     /// How many were made.
     pub calls: u64,
@@ -36,14 +37,14 @@ pub struct Counts {
 }
 
 /// Calls by what is known of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ByKind {
     /// Known to be ordinary.
     pub ordinary: Counts,
     /// Known to be fraud.
     pub fraud: Counts,
     /// Neither.
-    pub unknown: Counts,
+    pub unmarked: Counts,
 }
 
 /// What came of the calls of a simulation.
@@ -66,21 +67,39 @@ pub struct Tally {
 impl ByKind {
     /// All of them.
     pub fn total(&self) -> Counts {
-        [self.ordinary, self.fraud, self.unknown]
-            .into_iter()
-            .fold(Counts::default(), Counts::plus)
+        self.fraud.plus(self.people())
+    }
+
+    /// All that are not known to be fraud.
+    pub fn people(&self) -> Counts {
+        self.ordinary.plus(self.unmarked)
+    }
+
+    /// These and others.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            ordinary: self.ordinary.plus(other.ordinary),
+            fraud: self.fraud.plus(other.fraud),
+            unmarked: self.unmarked.plus(other.unmarked),
+        }
     }
 
     fn of(&mut self, fraud: Option<bool>) -> &mut Counts {
         match fraud {
             Some(false) => &mut self.ordinary,
             Some(true) => &mut self.fraud,
-            None => &mut self.unknown,
+            None => &mut self.unmarked,
         }
     }
 }
 
 impl Counts {
+    /// How many were challenged or denied.
+    pub fn hindered(&self) -> u64 {
+        self.challenged + self.denied
+    }
+
     fn plus(self, other: Self) -> Self {
         Self {
             calls: self.calls + other.calls,

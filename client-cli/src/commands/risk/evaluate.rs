@@ -7,13 +7,13 @@ use serde::Serialize;
 use tfps_engine::{
     number::{E164, plan},
     risk::{
-        FULL_WEIGHT, KnownNumbers, RiskModel,
+        FULL_WEIGHT, KnownNumbers,
         evaluation::{Curve, Recall, Span, reliability},
         score_of,
     },
 };
 
-use super::{curve_plot::curve_plot, numbers};
+use super::{curve_plot::curve_plot, model, numbers};
 use crate::{
     console::{Console, Format},
     failure::{Exit, Failure},
@@ -98,15 +98,7 @@ impl Thresholds {
 ///
 /// When a file can't be read or written, or has a line that is wrong.
 pub(super) fn run(args: &EvaluateArgs, console: &mut Console) -> Result<Exit, Failure> {
-    let model = match &args.model {
-        None => RiskModel::built_in(),
-        Some(path) => {
-            let file = path.display();
-            let text = fs::read_to_string(path)
-                .map_err(|error| Failure::usage(format!("cannot read {file}: {error}")))?;
-            RiskModel::read(&text).map_err(|error| Failure::usage(format!("{file} {error}")))?
-        }
-    };
+    let model = model::read(args.model.as_deref())?;
     let known = numbers::read(&args.known, console)?;
     let mut fraud = numbers::read(&args.fraud, console)?;
     let all = fraud.len();

@@ -9,7 +9,8 @@ use crate::{
 
 mod curve_plot;
 mod evaluate;
-mod numbers;
+pub(super) mod model;
+pub(super) mod numbers;
 mod train;
 
 /// `risk`

@@ -24,7 +24,7 @@ const TOLD: usize = 20;
 /// # Errors
 ///
 /// When the file can't be read, has none, or has a line that is wrong: all of these are told.
-pub(super) fn read(path: &Path, console: &mut Console) -> Result<Vec<E164>, Failure> {
+pub(in crate::commands) fn read(path: &Path, console: &mut Console) -> Result<Vec<E164>, Failure> {
     let file = path.display();
     let text = fs::read(path)
         .map_err(|error| Failure::usage(format!("cannot read {file}: {error}")))

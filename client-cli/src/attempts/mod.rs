@@ -1,22 +1,36 @@
 //! A CSV file of call attempts.
 
+mod columns;
+mod wrong_lines;
+
 use std::{
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Cursor, Read, SeekFrom},
     net::IpAddr,
+    time::Duration,
 };
 
-use csv::{ReaderBuilder, StringRecord, Trim};
+use csv::{Position, ReaderBuilder, StringRecord, Trim};
 use tfps_client::v1::{AccountKey, CheckRequest};
+use tfps_engine::number::Country;
 
+pub use self::wrong_lines::WrongLines;
+
+use self::columns::Column;
 use crate::time;
 
 /// A line of the file.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Attempt {
     /// Its number in the file, from 1 for the header.
     pub line: u64,
     /// What is asked; `at` holds the column `time`.
     pub check: CheckRequest,
+    /// How long it was answered; none: it was not.
+    pub duration: Option<Duration>,
+    /// Where its source is.
+    pub source_country: Option<Country>,
+    /// Whether it turned out to be fraud.
+    pub fraud: Option<bool>,
 }
 
 /// Why a file or a line of it can't be taken.
@@ -55,43 +69,6 @@ pub enum AttemptError {
     Unreadable(String),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Column {
-    Time,
-    Username,
-    Domain,
-    Caller,
-    Dialed,
-    SourceIp,
-    UserAgent,
-    ConcurrentCalls,
-    CallId,
-    Duration,
-}
-
-impl Column {
-    const ALL: [(&'static str, Self); 10] = [
-        ("time", Self::Time),
-        ("username", Self::Username),
-        ("domain", Self::Domain),
-        ("caller", Self::Caller),
-        ("dialed", Self::Dialed),
-        ("source_ip", Self::SourceIp),
-        ("user_agent", Self::UserAgent),
-        ("concurrent_calls", Self::ConcurrentCalls),
-        ("call_id", Self::CallId),
-        ("duration", Self::Duration),
-    ];
-
-    fn names() -> String {
-        Self::ALL.map(|(name, _)| name).join(", ")
-    }
-
-    fn required(self) -> bool {
-        matches!(self, Self::Username | Self::Domain | Self::Dialed)
-    }
-}
-
 /// How long a line can be, in bytes.
 const LINE_BYTES: usize = 16 * 1024;
 
@@ -100,6 +77,8 @@ const LINE_BYTES: usize = 16 * 1024;
 #[derive(Debug)]
 pub struct Attempts<R> {
     source: BufReader<R>,
+    /// Reads the cells of one line after the other: making it takes longer than reading a line.
+    cells: csv::Reader<Cursor<Vec<u8>>>,
     columns: Vec<Column>,
     /// The number of the line that was read last.
     line: u64,
@@ -114,6 +93,11 @@ impl<R: Read> Attempts<R> {
     pub fn new(source: R) -> Result<Self, AttemptError> {
         let mut attempts = Self {
             source: BufReader::new(source),
+            cells: ReaderBuilder::new()
+                .has_headers(false)
+                .flexible(true)
+                .trim(Trim::All)
+                .from_reader(Cursor::default()),
             columns: Vec::new(),
             line: 0,
         };
@@ -122,22 +106,23 @@ impl<R: Read> Attempts<R> {
             .unwrap_or_else(|| Ok(StringRecord::new()))?;
         for name in &header {
             let name = name.trim_start_matches('\u{feff}');
-            let &(known, column) = Column::ALL
-                .iter()
-                .find(|(known, _)| name.eq_ignore_ascii_case(known))
-                .ok_or_else(|| AttemptError::UnknownColumn {
-                    name: name.to_owned(),
-                })?;
+            let column = Column::named(name).ok_or_else(|| AttemptError::UnknownColumn {
+                name: name.to_owned(),
+            })?;
             if attempts.columns.contains(&column) {
-                return Err(AttemptError::RepeatedColumn { name: known });
+                return Err(AttemptError::RepeatedColumn {
+                    name: column.name(),
+                });
             }
             attempts.columns.push(column);
         }
         let missing = Column::ALL
             .iter()
-            .find(|(_, column)| column.required() && !attempts.columns.contains(column));
+            .find(|column| column.required() && !attempts.columns.contains(column));
         match missing {
-            Some((name, _)) => Err(AttemptError::MissingColumn { name }),
+            Some(column) => Err(AttemptError::MissingColumn {
+                name: column.name(),
+            }),
             None => Ok(attempts),
         }
     }
@@ -147,13 +132,24 @@ impl<R: Read> Attempts<R> {
         self.columns.contains(&Column::Time)
     }
 
+    /// Whether there is a column `duration`.
+    pub fn have_durations(&self) -> bool {
+        self.columns.contains(&Column::Duration)
+    }
+
+    /// Whether there is a column `source_country`.
+    pub fn have_source_countries(&self) -> bool {
+        self.columns.contains(&Column::SourceCountry)
+    }
+
     /// The cells of the next line that is not empty.
     fn record(&mut self) -> Option<Result<StringRecord, AttemptError>> {
         loop {
-            let mut bytes = Vec::new();
+            let bytes = self.cells.get_mut().get_mut();
+            bytes.clear();
             let limit = LINE_BYTES as u64 + 1;
             self.line += 1;
-            match (&mut self.source).take(limit).read_until(b'\n', &mut bytes) {
+            match (&mut self.source).take(limit).read_until(b'\n', bytes) {
                 Err(error) => {
                     return Some(Err(AttemptError::Unreadable(format!(
                         "line {}: {error}",
@@ -166,23 +162,22 @@ impl<R: Read> Attempts<R> {
                     return Some(Err(AttemptError::Unreadable(why)));
                 }
                 Ok(_) if bytes.trim_ascii().is_empty() => {}
-                Ok(_) => return Some(self.cells(&bytes)),
+                Ok(_) => return Some(self.cells()),
             }
         }
     }
 
-    fn cells(&self, line: &[u8]) -> Result<StringRecord, AttemptError> {
+    fn cells(&mut self) -> Result<StringRecord, AttemptError> {
         let wrong = |why: &str| AttemptError::Line {
             line: self.line,
             why: why.to_owned(),
         };
         let mut record = StringRecord::new();
-        let mut reader = ReaderBuilder::new()
-            .has_headers(false)
-            .trim(Trim::All)
-            .buffer_capacity(line.len() + 1)
-            .from_reader(line);
-        match reader.read_record(&mut record) {
+        let read = self
+            .cells
+            .seek_raw(SeekFrom::Start(0), Position::new())
+            .and_then(|()| self.cells.read_record(&mut record));
+        match read {
             Ok(_) => Ok(record),
             Err(error) if matches!(error.kind(), csv::ErrorKind::Utf8 { .. }) => {
                 Err(wrong("it is not UTF-8"))
@@ -201,16 +196,16 @@ impl<R: Read> Attempts<R> {
                 self.columns.len()
             )));
         }
-        let mut check = CheckRequest::default();
+        let mut attempt = Attempt {
+            line,
+            ..Attempt::default()
+        };
+        let check = &mut attempt.check;
         let mut account = AccountKey::default();
         for (&column, cell) in self.columns.iter().zip(record) {
             if cell.is_empty() {
                 if column.required() {
-                    let name = Column::ALL
-                        .iter()
-                        .find(|(_, known)| *known == column)
-                        .map_or("", |(name, _)| name);
-                    return Err(wrong(format!("{name} is empty")));
+                    return Err(wrong(format!("{} is empty", column.name())));
                 }
                 continue;
             }
@@ -236,12 +231,32 @@ impl<R: Read> Attempts<R> {
                     check.concurrent_calls = Some(calls);
                 }
                 Column::CallId => cell.clone_into(&mut check.call_id),
-                // How long it lasted has no part in whether to let it through.
-                Column::Duration => {}
+                Column::ForwardedFrom => cell.clone_into(&mut check.forwarded_from),
+                Column::Duration => {
+                    let duration =
+                        time::span(cell).map_err(|error| wrong(format!("duration: {error}")))?;
+                    attempt.duration = Some(duration).filter(|duration| !duration.is_zero());
+                }
+                Column::SourceCountry => {
+                    let country = Country::from_code(cell)
+                        .map_err(|error| wrong(format!("source_country: {error}")))?;
+                    attempt.source_country = Some(country);
+                }
+                Column::Fraud => attempt.fraud = Some(yes_or_no(cell).map_err(wrong)?),
             }
         }
         check.account = Some(account);
-        Ok(Attempt { line, check })
+        Ok(attempt)
+    }
+}
+
+fn yes_or_no(cell: &str) -> Result<bool, String> {
+    match cell.to_ascii_lowercase().as_str() {
+        "yes" | "true" | "1" => Ok(true),
+        "no" | "false" | "0" => Ok(false),
+        _ => Err(format!(
+            "fraud `{cell}` is neither yes nor no; leave it empty where it is not known"
+        )),
     }
 }
 
@@ -304,7 +319,7 @@ mod tests {
         assert_eq!(
             refusal("username,domain,dialled\n"),
             "unknown column `dialled`; the columns are time, username, domain, caller, dialed, source_ip, user_agent, \
-             concurrent_calls, call_id, duration"
+             concurrent_calls, call_id, forwarded_from, duration, source_country, fraud"
         );
         assert!(refusal("username,dialed\n").starts_with("the column `domain` is missing"));
         assert!(
@@ -352,6 +367,49 @@ mod tests {
             ]
         );
         assert_eq!(told[6], "line 9 is good");
+    }
+
+    #[test]
+    fn what_became_of_a_call_is_read_along() {
+        let attempts = read(
+            "username,domain,dialed,duration,source_country,fraud,forwarded_from\n\
+             a,b,1,63,us,yes,<sip:2001@a.b>\n\
+             a,b,1,1m3s,,0,\n\
+             a,b,1,0,,,\n\
+             a,b,1,soon,,,\n\
+             a,b,1,,XX,,\n\
+             a,b,1,,,maybe,\n",
+        );
+        let good: Vec<_> = attempts[..3]
+            .iter()
+            .map(|attempt| {
+                let attempt = attempt.as_ref().unwrap();
+                let seconds = attempt.duration.map(|duration| duration.as_secs());
+                let from = attempt.source_country.map(Country::code);
+                let forwarded = attempt.check.forwarded_from.as_str();
+                (seconds, from, attempt.fraud, forwarded)
+            })
+            .collect();
+        assert_eq!(
+            good,
+            [
+                (Some(63), Some("US"), Some(true), "<sip:2001@a.b>"),
+                (Some(63), None, Some(false), ""),
+                (None, None, None, ""),
+            ]
+        );
+        let told: Vec<_> = attempts[3..]
+            .iter()
+            .map(|attempt| attempt.as_ref().unwrap_err().to_string())
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "line 5: duration: `soon` is not a span of time: write `63s`, `5m` or `1h30m`",
+                "line 6: source_country: unknown country `XX`: expected two letters of ISO 3166-1 such as `DE`, or a network's calling code such as `881`",
+                "line 7: fraud `maybe` is neither yes nor no; leave it empty where it is not known",
+            ]
+        );
     }
 
     #[test]
