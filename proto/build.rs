@@ -4,7 +4,7 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message;
 
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     "tfps/v1/account.proto",
     "tfps/v1/admin.proto",
     "tfps/v1/check.proto",
@@ -13,6 +13,7 @@ const FILES: [&str; 9] = [
     "tfps/v1/learn.proto",
     "tfps/v1/policy.proto",
     "tfps/v1/token.proto",
+    "tfps/v1/training.proto",
     "tfps/v1/verify.proto",
 ];
 

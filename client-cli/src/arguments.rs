@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     commands::{
         account, check, completions, decisions, entries, explain, learn, list, policy, risk,
-        simulate, statistics, token, verify,
+        simulate, statistics, token, train, trainings, verify,
     },
     console::{Format, When},
     failure::EXIT_CODES,
@@ -119,6 +119,11 @@ pub enum Command {
     /// Tells TFPS what became of a call, or what a decision turned out to be
     #[command(subcommand)]
     Learn(learn::LearnCommand),
+    /// Finds out what accounts' limits should be by what they do
+    Train(train::TrainArgs),
+    /// Shows, applies and takes back what training found out
+    #[command(subcommand)]
+    Trainings(trainings::TrainingsCommand),
     /// Shows how the server is
     Status,
     /// Shows what was decided in a span of time

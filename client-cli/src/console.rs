@@ -236,6 +236,7 @@ impl Console {
         let template = match (unit, total.is_some()) {
             (Unit::Rows, true) => "{bar:30} {human_pos}/{human_len} calls  {eta} left",
             (Unit::Rows, false) => "{spinner} {human_pos} calls",
+            (Unit::Accounts, _) => "{bar:30} {human_pos}/{human_len} accounts  {eta} left",
             (Unit::Steps, _) => "{bar:30} step {human_pos} of {human_len}",
             (Unit::Bytes, _) => {
                 "{bar:30} {binary_bytes}/{binary_total_bytes}  {binary_bytes_per_sec}  {eta} left"
@@ -274,6 +275,8 @@ async fn answer() -> Result<String, Failure> {
 pub enum Unit {
     /// Calls.
     Rows,
+    /// Accounts.
+    Accounts,
     /// Bytes of a file.
     Bytes,
     /// Steps of a long calculation.

@@ -22,4 +22,5 @@ pub mod risk;
 pub mod rules;
 pub mod schedule;
 pub mod simulation;
+pub mod training;
 pub mod usage;

@@ -1,7 +1,7 @@
 //! The decision service: gRPC, storage, the journal, configuration.
 //!
 //! From the top: [`app`] wires, starts and drains; [`grpc`] translates; [`check`], [`verify`], [`learn`],
-//! [`admin`] and [`feeds`] are the rooms, one a use case; [`state`], [`journal`], [`auth`] and [`accounts`] serve them; on the
+//! [`train`], [`admin`] and [`feeds`] are the rooms, one a use case; [`state`], [`journal`], [`auth`] and [`accounts`] serve them; on the
 //! ground are [`store`], [`reputation`], [`geo`], [`sources`], [`outbound`], [`config`] and [`telemetry`]. Everything
 //! that decides about a call is in `tfps-engine`.
 
@@ -27,5 +27,6 @@ pub mod sources;
 pub mod state;
 pub mod store;
 pub mod telemetry;
+pub mod train;
 pub mod verify;
 mod watched_file;

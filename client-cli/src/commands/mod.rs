@@ -29,6 +29,8 @@ pub mod simulate;
 pub mod statistics;
 pub mod status;
 pub mod token;
+pub mod train;
+pub mod trainings;
 pub mod verify;
 
 /// Runs a command that needs the server.
@@ -53,6 +55,8 @@ pub async fn run(command: Command, session: &mut Session<'_>) -> Result<Exit, Fa
         Command::Decisions(args) => decisions::run(args, session).await,
         Command::Verify(args) => verify::run(args, session).await,
         Command::Learn(command) => learn::run(command, session).await,
+        Command::Train(args) => train::run(args, session).await,
+        Command::Trainings(command) => trainings::run(command, session).await,
         Command::Status => status::run(session).await,
         Command::Stats(args) => statistics::run(args, session).await,
         Command::Token(command) => token::run(command, session).await,

@@ -272,6 +272,7 @@ mod tests {
                 }),
                 new_accounts: Some(NewAccount { limits: limits.0, maximum: limits.1, ..Default::default() }),
                 rules: rules.into_iter().map(|(rule, mode)| RuleSetting { rule, mode }).collect(),
+                training: modes.2,
                 ..Default::default()
             }
         }

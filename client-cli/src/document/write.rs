@@ -7,8 +7,9 @@ use tfps_client::v1::{Policy, Rule, RuleMode};
 use super::{OUTPUT_ONLY, RULES};
 use crate::reflection::{Described, choice, dynamic, short_name};
 
-/// Taken, but written only where there is something: what a person has no use for when it is empty.
-const WRITTEN_IF_SET: [&str; 3] = ["etag", "pin", "domain"];
+/// Taken, but written only where there is something: what a person has no use for when it is empty, and what a server of before does
+/// not know.
+const WRITTEN_IF_SET: [&str; 4] = ["etag", "pin", "domain", "training"];
 
 /// A policy in TOML. Its etag is left out.
 pub fn to_toml(policy: &Policy) -> String {

@@ -113,3 +113,21 @@ async fn countries_are_added_and_removed_on_what_is_there() {
         "a whole list minds nobody"
     );
 }
+
+#[tokio::test]
+async fn limits_are_learned() {
+    let mut world = World::new().await;
+    for line in [
+        "train --dry-run",
+        "train alice example.com --apply --output json",
+        "train alice",
+        "trainings list",
+        "trainings list --state applied",
+        "trainings apply tr1",
+        "trainings apply tr9",
+        "trainings revert tr1",
+    ] {
+        world.run(line).await;
+    }
+    insta::assert_snapshot!(world.transcript);
+}

@@ -84,6 +84,13 @@ unary! {
     /// A dry run that tells every rule's finding.
     AdminServiceClient.explain_check(ExplainCheckRequest) -> ExplainCheckResponse, retry |_| true;
 
+    /// What was learned about accounts' limits, newest first.
+    AdminServiceClient.list_trainings(ListTrainingsRequest) -> ListTrainingsResponse, retry |_| true;
+    /// Puts a suggestion in force.
+    AdminServiceClient.apply_training(ApplyTrainingRequest) -> ApplyTrainingResponse, retry |_| false;
+    /// Takes back what a training changed.
+    AdminServiceClient.revert_training(RevertTrainingRequest) -> RevertTrainingResponse, retry |_| false;
+
     /// How the server is.
     AdminServiceClient.get_status(GetStatusRequest) -> GetStatusResponse, retry |_| true;
     /// What was decided in a span of time.
@@ -110,6 +117,23 @@ impl Client {
         };
         let answer = self.admin_service().watch_decisions(request).await;
         Ok(WatchStream {
+            inner: answer.map_err(|status| self.error(status))?.into_inner(),
+            client: self.clone(),
+        })
+    }
+
+    /// Finds out what accounts' limits should be by what they do. It has no deadline; dropped before its end, no more accounts are
+    /// looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Connection`] or the server's [`Error::Status`].
+    pub async fn train_accounts(
+        &self,
+        request: v1::TrainAccountsRequest,
+    ) -> Result<TrainStream, Error> {
+        let answer = self.admin_service().train_accounts(request).await;
+        Ok(TrainStream {
             inner: answer.map_err(|status| self.error(status))?.into_inner(),
             client: self.clone(),
         })
@@ -165,6 +189,25 @@ impl WatchStream {
             Ok(None) => Err(Error::ended()),
             Err(status) => Err(self.client.error(status)),
         }
+    }
+}
+
+/// How training gets on.
+#[derive(Debug)]
+pub struct TrainStream {
+    inner: Streaming<v1::TrainAccountsResponse>,
+    client: Client,
+}
+
+impl TrainStream {
+    /// What came out for the next account, or how far it has got; `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Connection`] or the server's [`Error::Status`].
+    pub async fn next(&mut self) -> Result<Option<v1::TrainAccountsResponse>, Error> {
+        let answer = self.inner.message().await;
+        answer.map_err(|status| self.client.error(status))
     }
 }
 

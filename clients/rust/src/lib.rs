@@ -38,7 +38,7 @@ pub use tfps_proto::v1;
 pub use tonic::Code;
 
 pub use self::{
-    calls::{ImportStream, WatchStream},
+    calls::{ImportStream, TrainStream, WatchStream},
     config::{Config, Retry, Tls, Token},
     connection::{Client, Transport},
     error::{ConfigError, Error, FieldViolation, Rejection},

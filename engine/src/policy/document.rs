@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{DEFAULT, OnUnavailable, PolicyError, ResponseMode, RuleMode, VerificationMethod};
+use super::{
+    DEFAULT, OnUnavailable, PolicyError, ResponseMode, RuleMode, TrainingMode, VerificationMethod,
+};
 use crate::{
     account::Limits,
     call::domain_name,
@@ -54,6 +56,8 @@ pub struct PolicyDocument {
     pub risk: RiskDocument,
     /// What an account starts with.
     pub new_accounts: NewAccountDocument,
+    /// Whether accounts' limits follow what they do.
+    pub training: TrainingMode,
 }
 
 /// How a challenged caller proves himself, and what that opens.
@@ -332,6 +336,7 @@ impl Default for PolicyDocument {
             reputation: ReputationDocument::default(),
             risk: RiskDocument::default(),
             new_accounts: NewAccountDocument::default(),
+            training: TrainingMode::default(),
         }
     }
 }

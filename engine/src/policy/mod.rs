@@ -22,6 +22,19 @@ use crate::{
 /// The name of the policy that a domain's accounts are under unless they name another.
 pub const DEFAULT: &str = "default";
 
+/// Whether accounts' limits follow what they do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TrainingMode {
+    /// They do not.
+    #[default]
+    Off,
+    /// Every night other limits are proposed, for somebody to apply.
+    Suggest,
+    /// Every night they are changed.
+    Apply,
+}
+
 /// What a rule does when it bites.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

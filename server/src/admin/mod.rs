@@ -136,7 +136,7 @@ fn told(first: &[RejectedLine], count: u64) -> String {
 }
 
 /// The page that is asked for.
-fn page_size(asked: u32) -> usize {
+pub(crate) fn page_size(asked: u32) -> usize {
     match asked as usize {
         0 => DEFAULT_PAGE,
         size => size.min(MAX_PAGE),
@@ -144,16 +144,16 @@ fn page_size(asked: u32) -> usize {
 }
 
 /// A cursor as text that names nothing and grants nothing: what it leads to is filtered anew.
-mod cursor {
+pub(crate) mod cursor {
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
     use super::AdminError;
 
-    pub(super) fn write(parts: &[&str]) -> String {
+    pub(crate) fn write(parts: &[&str]) -> String {
         URL_SAFE_NO_PAD.encode(parts.join("\n"))
     }
 
-    pub(super) fn read<const N: usize>(token: &str) -> Result<Option<[String; N]>, AdminError> {
+    pub(crate) fn read<const N: usize>(token: &str) -> Result<Option<[String; N]>, AdminError> {
         if token.is_empty() {
             return Ok(None);
         }

@@ -54,6 +54,7 @@ use crate::{
     restore::{restore, seed},
     store::{SqliteStore, Store},
     telemetry::Metrics,
+    train::{Trainer, every_night},
     verify::Verifier,
 };
 
@@ -82,6 +83,7 @@ pub struct App {
     shipping: JoinHandle<()>,
     stop_shipping: oneshot::Sender<()>,
     admin: Arc<Admin>,
+    trainer: Arc<Trainer>,
     clock: Clock,
     config: Config,
     _lock: File,
@@ -185,6 +187,12 @@ impl App {
             Arc::clone(&book),
             clock.clone(),
         ));
+        let trainer = Arc::new(Trainer {
+            state: Arc::clone(&state),
+            store: Arc::clone(&store),
+            book: Arc::clone(&book),
+            clock: clock.clone(),
+        });
         let learner = Arc::new(Learner {
             state: Arc::clone(&state),
             store: Arc::clone(&store),
@@ -251,6 +259,7 @@ impl App {
                     Arc::clone(&admin),
                     checker,
                     Arc::clone(&operation),
+                    Arc::clone(&trainer),
                     watch_stopping.clone(),
                 ))
                 .max_decoding_message_size(LARGEST_ADMIN_MESSAGE),
@@ -290,6 +299,7 @@ impl App {
             shipping,
             stop_shipping,
             admin,
+            trainer,
             clock,
             config,
             _lock: lock,
@@ -363,6 +373,7 @@ impl App {
             Arc::clone(&self.admin.state),
             self.clock.now(),
         ));
+        let training = tokio::spawn(every_night(self.trainer));
         let pruning = tokio::spawn(prune_every(
             Arc::clone(&self.store),
             Arc::clone(&self.operation),
@@ -397,6 +408,7 @@ impl App {
         syncing.abort();
         pruning.abort();
         learning.abort();
+        training.abort();
         if let Some(http) = http {
             http.abort();
         }

@@ -104,6 +104,16 @@ impl Policies {
         }
     }
 
+    /// All of them.
+    pub fn all(&self) -> Vec<Arc<Policy>> {
+        let domains = self.domains.values().flat_map(BTreeMap::values);
+        let others = self.general.values().chain(domains);
+        std::iter::once(&self.default)
+            .chain(others)
+            .map(Arc::clone)
+            .collect()
+    }
+
     /// Puts a policy, or replaces it.
     pub fn put(&mut self, policy: Policy) {
         self.put_compiled(Arc::new(policy));

@@ -9,12 +9,14 @@ mod queries;
 mod records;
 mod sqlite;
 
-pub use queries::{AccountFilter, DecisionFilter, EntryCursor, EntryFilter, Statistics};
+pub use queries::{
+    AccountFilter, DecisionFilter, EntryCursor, EntryFilter, Statistics, TrainingFilter,
+};
 pub(crate) use records::limit_columns;
 pub use records::{
-    AccountRecord, DayUsage, EntryRecord, GrantRecord, OpenedChallenge, OutcomeRecord, Passed,
-    PolicyRecord, ReputationRecord, ReputationSource, Shipment, SourceMark, TokenRecord,
-    VerificationRecord, VerificationStatus, Written,
+    AccountRecord, AllowedCall, DayUsage, EntryRecord, GrantRecord, OpenedChallenge, OutcomeRecord,
+    Passed, PolicyRecord, ReputationRecord, ReputationSource, Shipment, SourceMark, Terms,
+    TokenRecord, TrainingRecord, TrainingState, VerificationRecord, VerificationStatus, Written,
 };
 pub use sqlite::SqliteStore;
 
@@ -24,6 +26,7 @@ use tfps_engine::{
     account::Account,
     call::AccountId,
     lists::{Change, EntryKey, ListEntry},
+    number::E164,
 };
 
 use crate::journal::{CallRecord, DecisionRecord, Position};
@@ -160,6 +163,31 @@ pub trait Store: Send + Sync + 'static {
         record: &OutcomeRecord,
         changes: &[Change],
     ) -> Result<(), StoreError>;
+
+    /// The calls of an account that passed since a moment, oldest first.
+    async fn allowed_calls(
+        &self,
+        account: &AccountId,
+        since: Timestamp,
+        take: &mut (dyn FnMut(AllowedCall) + Send),
+    ) -> Result<(), StoreError>;
+    /// The numbers whose last outcome is fraud, with the domains that taught it.
+    async fn confirmed_fraud(&self) -> Result<Vec<(String, E164)>, StoreError>;
+    /// The trainings that match, newest first, before one.
+    async fn trainings(
+        &self,
+        filter: &TrainingFilter,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<TrainingRecord>, StoreError>;
+    /// Keeps a training in the place of what was suggested for its account; with an account, changes that as well, all or nothing.
+    async fn put_training(
+        &self,
+        training: &TrainingRecord,
+        account: Option<&AccountRecord>,
+    ) -> Result<(), StoreError>;
+    /// Forgets what is suggested for an account.
+    async fn withdraw_suggestion(&self, account: &AccountId) -> Result<(), StoreError>;
 
     /// Every answer of a reputation service that has not expired, for the start.
     async fn load_reputations(

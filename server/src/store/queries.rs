@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use tfps_engine::lists::EntryKind;
 
+use super::TrainingState;
+
 /// Which accounts.
 #[derive(Clone, Debug, Default)]
 pub struct AccountFilter {
@@ -54,6 +56,19 @@ pub struct DecisionFilter {
     pub since: Option<Timestamp>,
     /// Before.
     pub until: Option<Timestamp>,
+}
+
+/// Which trainings.
+#[derive(Clone, Debug, Default)]
+pub struct TrainingFilter {
+    /// Only this domain.
+    pub domain: Option<String>,
+    /// Only of this user.
+    pub username: Option<String>,
+    /// Only those that stand so.
+    pub state: Option<TrainingState>,
+    /// Only this one.
+    pub id: Option<String>,
 }
 
 /// The place of an entry in the order of the list.

@@ -3,11 +3,12 @@
 use std::net::IpAddr;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use tfps_engine::{
     account::{Account, Limits},
     call::AccountId,
     lists::ListEntry,
-    number::Country,
+    number::{Country, CountrySet, E164},
     usage::GrantKind,
 };
 
@@ -183,6 +184,98 @@ pub struct OutcomeRecord {
     pub note: String,
     /// Whose token taught it.
     pub taught_by: String,
+}
+
+/// A call that passed, as far as limits are learned from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AllowedCall {
+    /// When it was decided.
+    pub at: Timestamp,
+    /// The number, where it was one.
+    pub number: Option<E164>,
+    /// Whether it was off hours.
+    pub off_hours: bool,
+    /// The calls in progress that the switch told.
+    pub concurrent_calls: Option<u32>,
+    /// Where it went: a country's code, or nothing.
+    pub destination_country: String,
+    /// Where it came from: a country's code, or nothing.
+    pub source_country: String,
+    /// What a policy that only reports would have done; empty: nothing.
+    pub monitored_code: String,
+    /// The risk score.
+    pub risk: u32,
+    /// When it ended, where that was told.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// Where a training stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TrainingState {
+    /// Proposed.
+    Suggested,
+    /// In force.
+    Applied,
+    /// Taken back.
+    Reverted,
+}
+
+impl TrainingState {
+    /// As it is kept.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Suggested => "suggested",
+            Self::Applied => "applied",
+            Self::Reverted => "reverted",
+        }
+    }
+}
+
+/// What an account may do, as far as training changes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
+    /// How many calls.
+    pub limits: Limits,
+    /// Where they may come from.
+    pub source_countries: CountrySet,
+    /// Where they may go.
+    pub destination_countries: CountrySet,
+}
+
+impl Terms {
+    /// Those of an account.
+    pub fn of(account: &Account) -> Self {
+        Self {
+            limits: account.limits,
+            source_countries: account.source_countries,
+            destination_countries: account.destination_countries,
+        }
+    }
+}
+
+/// What an account's limits were found to have to be, by what it does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrainingRecord {
+    /// Its id; ids sort by time.
+    pub id: String,
+    /// The account.
+    pub account: AccountId,
+    /// Where it stands.
+    pub state: TrainingState,
+    /// What the account might do when it was made.
+    pub before: Terms,
+    /// What it is to.
+    pub after: Terms,
+    /// Every change and why.
+    pub reasons: Vec<String>,
+    /// When it was made.
+    pub trained_at: Timestamp,
+    /// When it was applied or reverted.
+    pub changed_at: Option<Timestamp>,
+    /// Whose token did that.
+    pub changed_by: String,
+    /// The version that it gave the account.
+    pub account_version: Option<i64>,
 }
 
 /// Calls that an account was allowed on a day.

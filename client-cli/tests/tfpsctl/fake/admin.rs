@@ -446,6 +446,75 @@ impl AdminService for Fake {
         Err(Status::not_found("no such token"))
     }
 
+    type TrainAccountsStream = Answers<TrainAccountsResponse>;
+
+    async fn train_accounts(
+        &self,
+        request: Request<TrainAccountsRequest>,
+    ) -> Answer<Self::TrainAccountsStream> {
+        let request = request.into_inner();
+        let mut training = data::training();
+        if request.dry_run {
+            training.id.clear();
+        } else if request.mode() == TrainingMode::Apply {
+            training.state = TrainingState::Applied.into();
+        }
+        let all = TrainAccountsResponse {
+            training: None,
+            done: 1_204,
+            total: 1_204,
+            too_young: 203,
+            fitting: 999,
+            blocked: 1,
+        };
+        let one = TrainAccountsResponse {
+            training: Some(training),
+            done: 700,
+            ..all.clone()
+        };
+        Ok(Response::new(Box::pin(tokio_stream::iter([
+            Ok(one),
+            Ok(all),
+        ]))))
+    }
+
+    async fn list_trainings(
+        &self,
+        request: Request<ListTrainingsRequest>,
+    ) -> Answer<ListTrainingsResponse> {
+        let of = request.into_inner().state;
+        let all = [data::training()];
+        let trainings = all
+            .into_iter()
+            .filter(|training| of == 0 || of == training.state);
+        Ok(Response::new(ListTrainingsResponse {
+            trainings: trainings.collect(),
+            next_page_token: String::new(),
+        }))
+    }
+
+    async fn apply_training(
+        &self,
+        request: Request<ApplyTrainingRequest>,
+    ) -> Answer<ApplyTrainingResponse> {
+        if request.into_inner().id != "tr1" {
+            return Err(Status::not_found("there is no such training"));
+        }
+        Ok(Response::new(ApplyTrainingResponse {
+            training: Some(data::training()),
+        }))
+    }
+
+    async fn revert_training(
+        &self,
+        request: Request<RevertTrainingRequest>,
+    ) -> Answer<RevertTrainingResponse> {
+        let id = request.into_inner().id;
+        Err(Status::failed_precondition(format!(
+            "the training {id} is suggested, not applied"
+        )))
+    }
+
     async fn reload(&self, _: Request<v1::ReloadRequest>) -> Answer<ReloadResponse> {
         Ok(Response::new(ReloadResponse {
             applied: vec!["log.level".to_owned()],

@@ -418,3 +418,36 @@ pub fn tokens() -> Vec<Token> {
         },
     ]
 }
+
+pub fn training() -> Training {
+    let limits = |calls, quota| Limits {
+        concurrent_calls: Some(calls),
+        concurrent_calls_off_hours: Some(1),
+        daily_quota: Some(quota),
+        daily_quota_off_hours: Some(2),
+    };
+    Training {
+        id: "tr1".to_owned(),
+        account: Some(AccountKey {
+            username: "alice".to_owned(),
+            domain: "example.com".to_owned(),
+        }),
+        state: TrainingState::Suggested.into(),
+        reasons: vec![
+            "daily quota 10 to 67: 29.2 a day on average, standard deviation 18.5, over 28 days"
+                .to_owned(),
+            "destination country GB is opened: there were calls".to_owned(),
+        ],
+        limits_before: Some(limits(2, 10)),
+        limits_after: Some(limits(2, 67)),
+        source_countries_before: vec!["US".to_owned()],
+        source_countries_after: vec!["US".to_owned()],
+        destination_countries_before: vec!["US".to_owned(), "FR".to_owned()],
+        destination_countries_after: vec!["US".to_owned(), "GB".to_owned()],
+        create_time: Some(prost_types::Timestamp {
+            seconds: 1_780_900_000,
+            nanos: 0,
+        }),
+        ..Default::default()
+    }
+}

@@ -6,6 +6,7 @@ mod entries;
 mod operation;
 mod policies;
 mod tokens;
+mod trainings;
 
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use tfps_proto::v1::{self, admin_service_server::AdminService};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::Stopping;
-use crate::{admin::Admin, check::Checker, operation::Operation};
+use crate::{admin::Admin, check::Checker, operation::Operation, train::Trainer};
 
 /// The longest name of a policy or token, in bytes.
 const MAX_NAME: usize = 64;
@@ -24,6 +25,7 @@ pub struct AdminRpc {
     admin: Arc<Admin>,
     checker: Arc<Checker>,
     operation: Arc<Operation>,
+    trainer: Arc<Trainer>,
     stopping: Stopping,
 }
 
@@ -33,12 +35,14 @@ impl AdminRpc {
         admin: Arc<Admin>,
         checker: Arc<Checker>,
         operation: Arc<Operation>,
+        trainer: Arc<Trainer>,
         stopping: Stopping,
     ) -> Self {
         Self {
             admin,
             checker,
             operation,
+            trainer,
             stopping,
         }
     }
@@ -181,6 +185,36 @@ impl AdminService for AdminRpc {
         request: Request<v1::ExplainCheckRequest>,
     ) -> Answer<v1::ExplainCheckResponse> {
         decisions::explain(self, request).await
+    }
+
+    type TrainAccountsStream = trainings::Progress;
+
+    async fn train_accounts(
+        &self,
+        request: Request<v1::TrainAccountsRequest>,
+    ) -> Answer<Self::TrainAccountsStream> {
+        trainings::train(self, request).await
+    }
+
+    async fn list_trainings(
+        &self,
+        request: Request<v1::ListTrainingsRequest>,
+    ) -> Answer<v1::ListTrainingsResponse> {
+        trainings::list(self, request).await
+    }
+
+    async fn apply_training(
+        &self,
+        request: Request<v1::ApplyTrainingRequest>,
+    ) -> Answer<v1::ApplyTrainingResponse> {
+        trainings::apply(self, request).await
+    }
+
+    async fn revert_training(
+        &self,
+        request: Request<v1::RevertTrainingRequest>,
+    ) -> Answer<v1::RevertTrainingResponse> {
+        trainings::revert(self, request).await
     }
 
     async fn get_status(

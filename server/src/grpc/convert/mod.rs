@@ -4,6 +4,7 @@ pub(super) mod account;
 pub(super) mod decision;
 pub(super) mod entry;
 pub(super) mod policy;
+pub(super) mod training;
 
 use std::time::Duration;
 

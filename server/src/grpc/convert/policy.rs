@@ -2,7 +2,9 @@
 
 use tfps_engine::{
     number::{BareNumbers, Country, DialPlan},
-    policy::{OnUnavailable, PolicyDocument, ResponseMode, RuleMode, VerificationMethod},
+    policy::{
+        OnUnavailable, PolicyDocument, ResponseMode, RuleMode, TrainingMode, VerificationMethod,
+    },
     rules::Rule,
     schedule::{ClockTime, HoursDocument, WeeklySpan},
 };
@@ -99,6 +101,7 @@ pub(crate) fn view(view: &PolicyView) -> v1::Policy {
             deny_score: document.risk.deny_score,
             pass_minutes: document.risk.pass_minutes,
         }),
+        training: training(document.training).into(),
         new_accounts: Some(v1::NewAccount {
             limits: Some(super::account::limits(&document.new_accounts.limits)),
             source_countries: document.new_accounts.source_countries.clone(),
@@ -114,6 +117,14 @@ pub(crate) fn view(view: &PolicyView) -> v1::Policy {
         create_time: Some(timestamp(view.record.created_at)),
         update_time: Some(timestamp(view.record.updated_at)),
         notices: view.policy.notices(),
+    }
+}
+
+fn training(mode: TrainingMode) -> v1::TrainingMode {
+    match mode {
+        TrainingMode::Off => v1::TrainingMode::Off,
+        TrainingMode::Suggest => v1::TrainingMode::Suggest,
+        TrainingMode::Apply => v1::TrainingMode::Apply,
     }
 }
 
@@ -243,6 +254,13 @@ pub(crate) fn document(policy: v1::Policy) -> Result<(PolicyDocument, String, St
         own.source_countries = new.source_countries;
         own.destination_countries = new.destination_countries;
     }
+    document.training = match v1::TrainingMode::try_from(policy.training) {
+        Ok(v1::TrainingMode::Unspecified) => document.training,
+        Ok(v1::TrainingMode::Off) => TrainingMode::Off,
+        Ok(v1::TrainingMode::Suggest) => TrainingMode::Suggest,
+        Ok(v1::TrainingMode::Apply) => TrainingMode::Apply,
+        Err(_) => return Err(none("policy.training", policy.training)),
+    };
     for setting in policy.rules {
         let rule = v1::Rule::try_from(setting.rule)
             .ok()

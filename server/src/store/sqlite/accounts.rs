@@ -183,6 +183,7 @@ pub(super) async fn delete(
         "DELETE FROM grants WHERE domain = ? AND username = ?",
         "DELETE FROM usage_days WHERE domain = ? AND username = ?",
         "DELETE FROM verification_failures WHERE domain = ? AND username = ?",
+        "DELETE FROM trainings WHERE domain = ? AND username = ?",
     ] {
         sqlx::query(sql)
             .bind(id.domain())

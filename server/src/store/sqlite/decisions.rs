@@ -400,6 +400,10 @@ pub(super) async fn prune(
             before.as_millisecond(),
         ),
         (
+            "DELETE FROM trainings WHERE trained_at < ?",
+            before.as_millisecond(),
+        ),
+        (
             "DELETE FROM grants WHERE expires_at < ?",
             now.as_millisecond(),
         ),

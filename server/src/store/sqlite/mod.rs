@@ -7,6 +7,7 @@ mod pages;
 mod policies;
 mod reputations;
 mod tokens;
+mod trainings;
 mod verifications;
 
 use std::{path::Path, time::Duration};
@@ -21,13 +22,14 @@ use tfps_engine::{
     account::Account,
     call::AccountId,
     lists::{Change, EntryKey, ListEntry},
+    number::E164,
 };
 
 use super::{
-    AccountFilter, AccountRecord, DayUsage, DecisionFilter, EntryCursor, EntryFilter, EntryRecord,
-    GrantRecord, OpenedChallenge, OutcomeRecord, Passed, PolicyRecord, ReputationRecord,
-    ReputationSource, Shipment, SourceMark, Statistics, Store, StoreError, TokenRecord,
-    VerificationRecord, Written,
+    AccountFilter, AccountRecord, AllowedCall, DayUsage, DecisionFilter, EntryCursor, EntryFilter,
+    EntryRecord, GrantRecord, OpenedChallenge, OutcomeRecord, Passed, PolicyRecord,
+    ReputationRecord, ReputationSource, Shipment, SourceMark, Statistics, Store, StoreError,
+    TokenRecord, TrainingFilter, TrainingRecord, VerificationRecord, Written,
 };
 use crate::journal::{CallRecord, DecisionRecord, Position};
 
@@ -312,6 +314,47 @@ impl Store for SqliteStore {
         let mut transaction = self.begin().await?;
         decisions::outcome(&mut transaction, record).await?;
         entries::change(&mut transaction, changes, record.learned_at).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    async fn allowed_calls(
+        &self,
+        account: &AccountId,
+        since: Timestamp,
+        take: &mut (dyn FnMut(AllowedCall) + Send),
+    ) -> Result<(), StoreError> {
+        trainings::allowed_calls(&self.readers, account, since, take).await
+    }
+
+    async fn confirmed_fraud(&self) -> Result<Vec<(String, E164)>, StoreError> {
+        trainings::confirmed_fraud(&self.readers).await
+    }
+
+    async fn trainings(
+        &self,
+        filter: &TrainingFilter,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<TrainingRecord>, StoreError> {
+        trainings::list(&self.readers, filter, before, limit).await
+    }
+
+    async fn put_training(
+        &self,
+        training: &TrainingRecord,
+        account: Option<&AccountRecord>,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        if let Some(account) = account {
+            accounts::update(&mut transaction, account).await?;
+        }
+        trainings::put(&mut transaction, training).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    async fn withdraw_suggestion(&self, account: &AccountId) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        trainings::withdraw(&mut transaction, account).await?;
         Ok(transaction.commit().await?)
     }
 

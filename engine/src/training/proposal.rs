@@ -1,0 +1,371 @@
+//! What an account's limits should be.
+
+use crate::{
+    account::{Account, Limits},
+    number::{Country, CountrySet},
+    policy::{Policy, RuleMode},
+    rules::Rule,
+};
+
+use super::History;
+
+/// How many days a history must have.
+pub const SHORTEST_HISTORY: usize = 14;
+/// How many days it must have for a country to be closed since nobody calls it.
+const LONG_HISTORY: usize = 60;
+/// How many standard deviations a limit is above the average.
+const DEVIATIONS: f64 = 2.0;
+/// The part of a limit by which it must change, or it stays.
+const WORTHWHILE: f64 = 0.1;
+
+/// Whether something may be taken from an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lowering {
+    /// It may.
+    Allowed,
+    /// Somebody changed the account not long ago: what he gave stays until its calls can show what it is for.
+    NotYet,
+}
+
+/// Other limits for an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proposal {
+    /// How many calls it may make.
+    pub limits: Limits,
+    /// Where its calls may come from.
+    pub source_countries: CountrySet,
+    /// Where its calls may go.
+    pub destination_countries: CountrySet,
+    /// Every change and why, in words.
+    pub reasons: Vec<String>,
+}
+
+/// Why nothing is proposed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NothingLearned {
+    /// Too little is known.
+    #[error("its calls of {days} days are known; {SHORTEST_HISTORY} are needed")]
+    TooYoung {
+        /// How many days are known.
+        days: usize,
+    },
+    /// Its limits are what they should be.
+    #[error("its limits fit what it does")]
+    Fits,
+}
+
+/// Proposes limits for an account: the average of its days and twice their standard deviation, at least 1 and at most the policy's
+/// maxima. Countries that the policy only reported are opened; those that nobody calls are closed where a caller can open them
+/// again.
+///
+/// # Errors
+/// When its history is too short, or its limits fit.
+pub fn propose(
+    history: &History,
+    account: &Account,
+    policy: &Policy,
+    lowering: Lowering,
+) -> Result<Proposal, NothingLearned> {
+    let days = history.days.len();
+    if days < SHORTEST_HISTORY {
+        return Err(NothingLearned::TooYoung { days });
+    }
+    let mut reasons = Vec::new();
+    let (now, maximum) = (account.limits, policy.maximum_limits());
+    let mut limit = |what: &str, now: u32, maximum: u32, of: fn(&super::DayUsed) -> u32| {
+        let usual = Usual::of(history.days.iter().map(of));
+        let wanted = usual.limit().min(maximum);
+        let apart = f64::from(wanted.abs_diff(now));
+        let is_lower = wanted < now && lowering == Lowering::NotYet;
+        // A maximum of 0 would lock the account out, which no training does.
+        if wanted == 0 || is_lower || wanted == now || apart < f64::from(now) * WORTHWHILE {
+            return now;
+        }
+        let bound = if wanted < usual.limit() {
+            format!("; {} is over the policy's maximum", usual.limit())
+        } else {
+            String::new()
+        };
+        reasons.push(format!(
+            "{what} {now} to {wanted}: {:.1} a day on average, standard deviation {:.1}, over {days} days{bound}",
+            usual.average, usual.deviation
+        ));
+        wanted
+    };
+    let limits = Limits {
+        concurrent_calls: limit(
+            "concurrent calls",
+            now.concurrent_calls,
+            maximum.concurrent_calls,
+            |day| day.peak,
+        ),
+        concurrent_calls_off_hours: limit(
+            "concurrent calls off hours",
+            now.concurrent_calls_off_hours,
+            maximum.concurrent_calls_off_hours,
+            |day| day.peak_off_hours,
+        ),
+        daily_quota: limit("daily quota", now.daily_quota, maximum.daily_quota, |day| {
+            day.calls
+        }),
+        daily_quota_off_hours: limit(
+            "daily quota off hours",
+            now.daily_quota_off_hours,
+            maximum.daily_quota_off_hours,
+            |day| day.calls_off_hours,
+        ),
+    };
+    let may_close = |rule| {
+        days >= LONG_HISTORY
+            && lowering == Lowering::Allowed
+            && policy.verifies()
+            && policy.mode(rule) == RuleMode::Challenge
+    };
+    let mut countries = |what: &str, now: CountrySet, changed: (CountrySet, CountrySet)| {
+        let (opened, closed) = changed;
+        let mut then = now;
+        for country in opened.iter().filter(|country| !now.contains(*country)) {
+            then.insert(country);
+            reasons.push(format!(
+                "{what} {} is opened: there were calls",
+                country.code()
+            ));
+        }
+        for country in closed.iter() {
+            then.remove(country);
+            let code = country.code();
+            reasons.push(format!("{what} {code} is closed: no call in {days} days"));
+        }
+        then
+    };
+    let home = policy.dial_plan.home_country();
+    let unused = |now: CountrySet, seen: CountrySet, rule| -> CountrySet {
+        let is_unused = |country: &Country| *country != home && !seen.contains(*country);
+        now.iter()
+            .filter(|country| may_close(rule) && is_unused(country))
+            .collect()
+    };
+    let new_destinations: CountrySet = history
+        .new_destinations
+        .iter()
+        .filter(|country| !policy.blocked_countries.contains(*country))
+        .collect();
+    let source_countries = countries(
+        "source country",
+        account.source_countries,
+        (
+            history.new_sources,
+            unused(
+                account.source_countries,
+                history.sources,
+                Rule::SourceCountry,
+            ),
+        ),
+    );
+    let destination_countries = countries(
+        "destination country",
+        account.destination_countries,
+        (
+            new_destinations,
+            unused(
+                account.destination_countries,
+                history.destinations,
+                Rule::DestinationCountry,
+            ),
+        ),
+    );
+    if reasons.is_empty() {
+        return Err(NothingLearned::Fits);
+    }
+    Ok(Proposal {
+        limits,
+        source_countries,
+        destination_countries,
+        reasons,
+    })
+}
+
+/// What days usually come to.
+struct Usual {
+    average: f64,
+    deviation: f64,
+}
+
+impl Usual {
+    fn of(days: impl ExactSizeIterator<Item = u32> + Clone) -> Self {
+        let number = days.len().max(1) as f64;
+        let average = days.clone().map(f64::from).sum::<f64>() / number;
+        let variance = days
+            .map(|day| (f64::from(day) - average).powi(2))
+            .sum::<f64>()
+            / number;
+        Self {
+            average,
+            deviation: variance.sqrt(),
+        }
+    }
+
+    /// At least 1: nobody is locked out.
+    fn limit(&self) -> u32 {
+        (self.average + DEVIATIONS * self.deviation).ceil().max(1.0) as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{policy::PolicyDocument, training::DayUsed};
+
+    fn policy(document: PolicyDocument) -> Policy {
+        Policy::compile(document).unwrap()
+    }
+
+    fn account(policy: &Policy) -> Account {
+        Account::new("alice@example.com".parse().unwrap(), policy)
+    }
+
+    fn countries(codes: &[&str]) -> CountrySet {
+        codes
+            .iter()
+            .map(|code| Country::from_code(code).unwrap())
+            .collect()
+    }
+
+    /// A call centre, weekends included, which calls now and then in the evening.
+    fn busy(days: usize) -> History {
+        let day = |place: usize| DayUsed {
+            calls: if place % 7 < 5 {
+                40 + (place % 3) as u32
+            } else {
+                0
+            },
+            calls_off_hours: u32::from(place.is_multiple_of(10)),
+            peak: if place % 7 < 5 { 4 } else { 0 },
+            peak_off_hours: u32::from(place.is_multiple_of(10)),
+        };
+        History {
+            days: (0..days).map(day).collect(),
+            calls: 30 * days as u32,
+            destinations: countries(&["US", "GB"]),
+            sources: countries(&["US"]),
+            ..History::default()
+        }
+    }
+
+    #[test]
+    fn limits_follow_what_an_account_does_and_the_reasons_say_so() {
+        let policy = policy(PolicyDocument::default());
+        let account = account(&policy);
+        let proposal = propose(&busy(28), &account, &policy, Lowering::Allowed).unwrap();
+        assert_eq!(
+            proposal.limits,
+            Limits {
+                concurrent_calls: 5,
+                concurrent_calls_off_hours: 1,
+                daily_quota: 67,
+                daily_quota_off_hours: 1,
+            }
+        );
+        assert_eq!(
+            proposal.reasons,
+            [
+                "concurrent calls 2 to 5: 2.9 a day on average, standard deviation 1.8, over 28 days; 7 is over the policy's maximum",
+                "daily quota 10 to 67: 29.2 a day on average, standard deviation 18.5, over 28 days",
+                "daily quota off hours 2 to 1: 0.1 a day on average, standard deviation 0.3, over 28 days",
+            ]
+        );
+        assert_eq!(
+            proposal.destination_countries,
+            account.destination_countries
+        );
+        let mut fitting = account;
+        fitting.limits = proposal.limits;
+        let again = propose(&busy(28), &fitting, &policy, Lowering::Allowed);
+        assert_eq!(again, Err(NothingLearned::Fits));
+    }
+
+    #[test]
+    fn two_weeks_must_be_known() {
+        let policy = policy(PolicyDocument::default());
+        let result = propose(&busy(13), &account(&policy), &policy, Lowering::Allowed);
+        assert_eq!(result, Err(NothingLearned::TooYoung { days: 13 }));
+    }
+
+    #[test]
+    fn what_somebody_has_just_given_is_not_taken_away() {
+        let policy = policy(PolicyDocument::default());
+        let mut account = account(&policy);
+        account.limits.daily_quota = 90;
+        account.destination_countries = countries(&["US", "GB", "FR"]);
+        let proposal = propose(&busy(80), &account, &policy, Lowering::NotYet).unwrap();
+        assert_eq!(proposal.limits.daily_quota, 90);
+        assert_eq!(proposal.limits.concurrent_calls, 5);
+        assert_eq!(
+            proposal.destination_countries,
+            account.destination_countries
+        );
+    }
+
+    #[test]
+    fn countries_that_nobody_calls_are_closed_where_callers_can_open_them() {
+        let mut open = account(&policy(PolicyDocument::default()));
+        open.destination_countries = countries(&["US", "GB", "FR"]);
+        let mut document = PolicyDocument::default();
+        let closed = |document: &PolicyDocument, days| {
+            let policy = policy(document.clone());
+            propose(&busy(days), &open, &policy, Lowering::Allowed)
+                .unwrap()
+                .destination_countries
+        };
+        assert_eq!(closed(&document, 80), countries(&["US", "GB"]));
+        assert_eq!(closed(&document, 30), open.destination_countries);
+        document.verification.method = crate::policy::VerificationMethod::None;
+        assert_eq!(closed(&document, 80), open.destination_countries);
+    }
+
+    #[test]
+    fn what_a_monitoring_policy_let_pass_is_opened_unless_it_is_blocked() {
+        let policy = policy(PolicyDocument::default());
+        let mut history = busy(20);
+        history.new_destinations = countries(&["GB", "CU"]);
+        history.new_sources = countries(&["CA"]);
+        let proposal = propose(&history, &account(&policy), &policy, Lowering::NotYet).unwrap();
+        assert_eq!(proposal.destination_countries, countries(&["US", "GB"]));
+        assert_eq!(proposal.source_countries, countries(&["US", "CA"]));
+    }
+
+    proptest! {
+        #[test]
+        fn no_limit_is_above_the_maximum_or_locks_out(
+            used in prop::collection::vec((0_u32..500, 0_u32..500, 0_u32..90, 0_u32..90), 14..100),
+            maximum in 0_u32..200,
+            given in 1_u32..300,
+        ) {
+            let mut document = PolicyDocument::default();
+            let limits = |limit| Limits {
+                concurrent_calls: limit,
+                concurrent_calls_off_hours: limit,
+                daily_quota: limit,
+                daily_quota_off_hours: limit,
+            };
+            document.new_accounts.limits = limits(0);
+            document.new_accounts.maximum = limits(maximum);
+            let policy = policy(document);
+            let mut account = account(&policy);
+            account.limits = limits(given);
+            let days = used.into_iter().map(|(calls, calls_off_hours, peak, peak_off_hours)| DayUsed {
+                calls, calls_off_hours, peak, peak_off_hours,
+            });
+            let history = History { days: days.collect(), ..History::default() };
+            if let Ok(proposal) = propose(&history, &account, &policy, Lowering::Allowed) {
+                let Limits { concurrent_calls, concurrent_calls_off_hours, daily_quota, daily_quota_off_hours } = proposal.limits;
+                for limit in [concurrent_calls, concurrent_calls_off_hours, daily_quota, daily_quota_off_hours] {
+                    prop_assert!(limit >= 1);
+                    prop_assert!(limit <= maximum || limit == given);
+                }
+            }
+        }
+    }
+}
