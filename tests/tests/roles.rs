@@ -221,6 +221,28 @@ const ROWS: &[Row] = &[
         }
         .encode_to_vec()
     }),
+    row("AdminService/TrainAccounts", CHANGE, Refused, |_| {
+        v1::TrainAccountsRequest {
+            domain: DOMAIN.to_owned(),
+            ..v1::TrainAccountsRequest::default()
+        }
+        .encode_to_vec()
+    }),
+    row("AdminService/ListTrainings", SEE, Refused, |_| {
+        v1::ListTrainingsRequest {
+            domain: DOMAIN.to_owned(),
+            ..v1::ListTrainingsRequest::default()
+        }
+        .encode_to_vec()
+    }),
+    row("AdminService/ApplyTraining", CHANGE, Narrowed, |_| {
+        let id = "absent".to_owned();
+        v1::ApplyTrainingRequest { id }.encode_to_vec()
+    }),
+    row("AdminService/RevertTraining", CHANGE, Narrowed, |_| {
+        let id = "absent".to_owned();
+        v1::RevertTrainingRequest { id }.encode_to_vec()
+    }),
     row("AdminService/GetStatus", SEE, Narrowed, |_| Vec::new()),
     row("AdminService/GetStatistics", SEE, Refused, |_| {
         v1::GetStatisticsRequest {

@@ -42,6 +42,7 @@ pub struct TrainArgs {
 ///
 /// When there is no such account, or the server does not answer.
 pub async fn run(args: TrainArgs, session: &mut Session<'_>) -> Result<Exit, Failure> {
+    let one_account = args.username.is_some();
     let mode = if args.apply {
         TrainingMode::Apply
     } else {
@@ -62,6 +63,7 @@ pub async fn run(args: TrainArgs, session: &mut Session<'_>) -> Result<Exit, Fai
     let mut listing = Listing::new(&COLUMNS, session.console);
     let mut last = TrainAccountsResponse::default();
     let mut proposed = 0;
+    let mut reasons = Vec::new();
     while let Some(answer) = answers.next().await.doing("training stopped")? {
         bar.set_length(answer.total);
         bar.set_position(answer.done);
@@ -69,14 +71,19 @@ pub async fn run(args: TrainArgs, session: &mut Session<'_>) -> Result<Exit, Fai
             proposed += 1;
             let training = std::slice::from_ref(training);
             bar.suspend(|| listing.page(training, session.console))?;
+            reasons.clone_from(&training[0].reasons);
         }
         last = answer;
     }
     bar.finish_and_clear();
     listing.finish("nothing to change", session.console)?;
-    session
-        .console
-        .say(&summary(&last, proposed, args.dry_run, args.apply));
+    if one_account {
+        for reason in reasons {
+            session.console.say(&reason);
+        }
+    }
+    let summary = summary(&last, proposed, args.dry_run, args.apply);
+    session.console.say(&summary);
     Ok(Exit::Done)
 }
 

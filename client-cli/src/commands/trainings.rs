@@ -198,6 +198,6 @@ fn tell(done: &str, training: Option<Training>, session: &mut Session<'_>) {
     if let Some(at) = &training.create_time {
         session
             .console
-            .say(&format!("  found out {}", time::show(Some(at))));
+            .say(&format!("  learned {}", time::show(Some(at))));
     }
 }

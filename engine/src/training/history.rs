@@ -47,6 +47,8 @@ pub struct History {
     pub days: Vec<DayUsed>,
     /// How many calls there were.
     pub calls: u32,
+    /// Of how many of them it is known how long they lasted, or how many there were at once.
+    pub measured: u32,
     /// Where calls went.
     pub destinations: CountrySet,
     /// Where calls came from.
@@ -97,8 +99,14 @@ impl History {
         history
     }
 
+    /// Whether peaks say something: a switch that tells neither ends nor calls at once shows one call at a time.
+    pub fn knows_peaks(&self) -> bool {
+        2 * self.measured >= self.calls
+    }
+
     fn learn(&mut self, call: &PastCall) {
         self.calls += 1;
+        self.measured += u32::from(call.ended_at.is_some() || call.concurrent_calls.is_some());
         if let Some(country) = call.destination {
             self.destinations.insert(country);
             if call.opens_destination {
@@ -167,6 +175,7 @@ mod tests {
         let now = "2026-06-09T12:00:00Z".parse().unwrap();
         let of = |calls: &[PastCall]| {
             let history = History::new(calls.to_vec(), &TimeZone::UTC, now);
+            assert_eq!(history.knows_peaks(), calls.len() > 2);
             (history.days[0].peak, history.days[0].peak_off_hours)
         };
         assert_eq!(of(&calls), (2, 0));

@@ -56,7 +56,7 @@ pub enum NothingLearned {
 
 /// Proposes limits for an account: the average of its days and twice their standard deviation, at least 1 and at most the policy's
 /// maxima. Countries that the policy only reported are opened; those that nobody calls are closed where a caller can open them
-/// again.
+/// again. Limits of calls at once stay where the switch does not tell enough to know them.
 ///
 /// # Errors
 /// When its history is too short, or its limits fit.
@@ -77,8 +77,13 @@ pub fn propose(
         let wanted = usual.limit().min(maximum);
         let apart = f64::from(wanted.abs_diff(now));
         let is_lower = wanted < now && lowering == Lowering::NotYet;
-        // A maximum of 0 would lock the account out, which no training does.
-        if wanted == 0 || is_lower || wanted == now || apart < f64::from(now) * WORTHWHILE {
+        // A maximum of 0 would lock the account out, which no training does; a limit of 0 is somebody's will.
+        if wanted == 0
+            || now == 0
+            || is_lower
+            || wanted == now
+            || apart < f64::from(now) * WORTHWHILE
+        {
             return now;
         }
         let bound = if wanted < usual.limit() {
@@ -92,19 +97,26 @@ pub fn propose(
         ));
         wanted
     };
-    let limits = Limits {
-        concurrent_calls: limit(
+    let (at_once, at_once_off_hours) = if history.knows_peaks() {
+        let at_once = limit(
             "concurrent calls",
             now.concurrent_calls,
             maximum.concurrent_calls,
             |day| day.peak,
-        ),
-        concurrent_calls_off_hours: limit(
+        );
+        let off_hours = limit(
             "concurrent calls off hours",
             now.concurrent_calls_off_hours,
             maximum.concurrent_calls_off_hours,
             |day| day.peak_off_hours,
-        ),
+        );
+        (at_once, off_hours)
+    } else {
+        (now.concurrent_calls, now.concurrent_calls_off_hours)
+    };
+    let limits = Limits {
+        concurrent_calls: at_once,
+        concurrent_calls_off_hours: at_once_off_hours,
         daily_quota: limit("daily quota", now.daily_quota, maximum.daily_quota, |day| {
             day.calls
         }),
@@ -248,6 +260,7 @@ mod tests {
         History {
             days: (0..days).map(day).collect(),
             calls: 30 * days as u32,
+            measured: 30 * days as u32,
             destinations: countries(&["US", "GB"]),
             sources: countries(&["US"]),
             ..History::default()
@@ -284,6 +297,17 @@ mod tests {
         fitting.limits = proposal.limits;
         let again = propose(&busy(28), &fitting, &policy, Lowering::Allowed);
         assert_eq!(again, Err(NothingLearned::Fits));
+    }
+
+    #[test]
+    fn how_many_calls_there_are_at_once_must_have_been_told() {
+        let policy = policy(PolicyDocument::default());
+        let mut history = busy(28);
+        history.measured = history.calls / 3;
+        let account = account(&policy);
+        let proposal = propose(&history, &account, &policy, Lowering::Allowed).unwrap();
+        let limits = proposal.limits;
+        assert_eq!((limits.concurrent_calls, limits.daily_quota), (2, 67));
     }
 
     #[test]
@@ -341,7 +365,7 @@ mod tests {
         fn no_limit_is_above_the_maximum_or_locks_out(
             used in prop::collection::vec((0_u32..500, 0_u32..500, 0_u32..90, 0_u32..90), 14..100),
             maximum in 0_u32..200,
-            given in 1_u32..300,
+            given in 0_u32..300,
         ) {
             let mut document = PolicyDocument::default();
             let limits = |limit| Limits {
@@ -362,7 +386,7 @@ mod tests {
             if let Ok(proposal) = propose(&history, &account, &policy, Lowering::Allowed) {
                 let Limits { concurrent_calls, concurrent_calls_off_hours, daily_quota, daily_quota_off_hours } = proposal.limits;
                 for limit in [concurrent_calls, concurrent_calls_off_hours, daily_quota, daily_quota_off_hours] {
-                    prop_assert!(limit >= 1);
+                    prop_assert_eq!(limit == 0, given == 0);
                     prop_assert!(limit <= maximum || limit == given);
                 }
             }

@@ -9,6 +9,7 @@ mod policies;
 mod reputations;
 mod scene;
 mod tokens;
+mod trainings;
 mod verifications;
 
 /// Runs the suite for a database: `open` makes an empty one, which goes when its guard does.
@@ -54,6 +55,12 @@ macro_rules! suite {
             }
             tokens {
                 tokens_come_and_go,
+            }
+            trainings {
+                allowed_calls_are_told_with_their_ends,
+                the_last_word_on_a_number_counts,
+                a_suggestion_gives_way_to_the_next,
+                a_training_changes_its_account_or_nothing,
             }
             verifications {
                 a_challenge_is_opened_so_often_and_passed_once,
