@@ -63,7 +63,7 @@ pub enum Course {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Trained {
     /// There is something to change.
-    Proposed(TrainingRecord),
+    Proposed(Box<TrainingRecord>),
     /// There is nothing.
     Nothing(NothingLearned),
     /// The operator has blocked it.
@@ -212,13 +212,13 @@ impl Trainer {
                     (&pending.before, &pending.after) == (&training.before, &training.after)
                 };
                 if let Some(pending) = pending.filter(same) {
-                    return Ok(Trained::Proposed(pending));
+                    return Ok(Trained::Proposed(Box::new(pending)));
                 }
                 self.store.put_training(&training, None).await?;
             }
             Course::Apply => {
                 return match self.put_in_force(training, at, by).await {
-                    Ok(applied) => Ok(Trained::Proposed(applied)),
+                    Ok(applied) => Ok(Trained::Proposed(Box::new(applied))),
                     // Somebody changed it in this moment: it is trained again the next night.
                     Err(StoreError::Conflict) => Ok(Trained::LeftAlone),
                     Err(StoreError::NotFound) => Ok(Trained::Gone),
@@ -226,7 +226,7 @@ impl Trainer {
                 };
             }
         }
-        Ok(Trained::Proposed(training))
+        Ok(Trained::Proposed(Box::new(training)))
     }
 
     /// A page of trainings, newest first, and the token of the next.
@@ -339,7 +339,7 @@ impl Trainer {
                 now.insert(country);
             }
         }
-        give(&mut record, terms, at);
+        give(&mut record, &terms, at);
         training.state = TrainingState::Reverted;
         training.changed_at = Some(at);
         training.changed_by.clone_from(&caller.name);
@@ -391,7 +391,7 @@ impl Trainer {
         if Terms::of(&record.account) != training.before {
             return Err(StoreError::Conflict);
         }
-        give(&mut record, training.after.clone(), at);
+        give(&mut record, &training.after, at);
         training.state = TrainingState::Applied;
         training.changed_at = Some(at);
         by.clone_into(&mut training.changed_by);
@@ -409,7 +409,7 @@ impl Trainer {
     }
 }
 
-fn give(record: &mut AccountRecord, terms: Terms, at: Timestamp) {
+fn give(record: &mut AccountRecord, terms: &Terms, at: Timestamp) {
     let account = &mut record.account;
     account.limits = terms.limits;
     account.source_countries = terms.source_countries;

@@ -176,7 +176,7 @@ pub async fn a_training_changes_its_account_or_nothing(store: &impl Store) {
     assert!(all(store).await.is_empty());
     alice.version = 2;
     store.put_training(&applied, Some(&alice)).await.unwrap();
-    assert_eq!(all(store).await, [applied.clone()]);
+    assert_eq!(all(store).await, std::slice::from_ref(&applied));
     assert_eq!(store.account(&id(ALICE)).await.unwrap(), alice);
     // What is suggested later stands beside it.
     store.put_training(&training(2), None).await.unwrap();

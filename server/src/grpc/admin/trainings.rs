@@ -60,7 +60,7 @@ pub(super) async fn train(
             run.count(&trained);
             let is_kept = course != Course::DryRun;
             let training = match trained {
-                Trained::Proposed(record) => Some(convert::training::training(record, is_kept)),
+                Trained::Proposed(record) => Some(convert::training::training(*record, is_kept)),
                 _ => None,
             };
             // Who has hung up wants no more accounts to be changed.
