@@ -10,7 +10,7 @@ use tfps_engine::{
     judge::{Stage, Trial},
     lists::{Action, Change, EntryKey, EntryKind, EntryValue, ListEntry, Lists},
     policy::{Policy, RuleMode},
-    risk::{FULL_WEIGHT, KnownNumbers, Predictor, RiskModel},
+    risk::{KnownNumbers, Predictor, RiskModel, faded},
     rules::Rule,
     usage::{Ledger, SlotTimes, Watch},
 };
@@ -58,12 +58,15 @@ impl House {
             networks: &networks,
         };
         let lists = lists(&listed);
-        let known = lists.blocked_numbers().map(|number| (number, FULL_WEIGHT));
+        let known = lists
+            .blocked_numbers(0)
+            .map(|(number, days)| (number, faded(days)));
         Self {
             accounts,
             predictor: Predictor {
                 model: Arc::new(RiskModel::built_in()),
                 known: Arc::new(KnownNumbers::new(known)),
+                cleared: Arc::default(),
             },
             lists,
             policies: Policies::new(
@@ -150,6 +153,7 @@ fn lists(listed: &Listed<'_>) -> Lists {
             },
             action: Action::Block,
             reason: Arc::clone(&reason),
+            listed_at: 0,
             expires_at: None,
         })
     };

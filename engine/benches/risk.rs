@@ -6,7 +6,7 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group, criterion_main};
 use tfps_engine::{
     number::{E164, NumberFacts, plan},
-    risk::{Circumstances, FULL_WEIGHT, KnownNumbers, Predictor, RiskModel},
+    risk::{Circumstances, Cleared, FULL_WEIGHT, KnownNumbers, Predictor, RiskModel},
 };
 
 /// As many as a large operator's lists have.
@@ -31,6 +31,7 @@ fn prediction(criterion: &mut Criterion) {
     let predictor = Predictor {
         model: RiskModel::built_in().into(),
         known: KnownNumbers::new(known).into(),
+        cleared: Cleared::default().into(),
     };
     let asked: Vec<(E164, NumberFacts)> = numbers(ASKED, 1 << 40)
         .map(|number| (number, plan::look_up(&number)))

@@ -339,6 +339,7 @@ impl Learner {
                 key,
                 action: Action::Block,
                 reason: reason.into(),
+                listed_at: at.as_second(),
                 expires_at: None,
             })
         } else {
@@ -366,6 +367,10 @@ impl Learner {
                     .map(|()| changes)
             })
             .await?;
+        // What a domain says of its own calls teaches nobody else.
+        if domain.is_empty() {
+            self.lists.clear(number, !fraud).await;
+        }
         let listed = self.listed(domain, &number, at);
         Ok(match (fraud, listed_before, listed) {
             (true, _, _) => vec![format!("{number} is on the block list from now on (R03)")],
@@ -373,6 +378,9 @@ impl Learner {
             (false, true, true) => vec![format!(
                 "{number} stays on the block list by another entry: `tfpsctl entries list --kind number --matching {}`",
                 number.as_str()
+            )],
+            (false, false, _) if domain.is_empty() => vec![format!(
+                "{number} and its range are taken for less likely fraud from now on"
             )],
             (false, false, _) => Vec::new(),
         })

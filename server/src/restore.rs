@@ -7,7 +7,7 @@ use tfps_engine::{
     call::AccountId,
     lists::{Action, Change, EntryKey, EntryKind, EntryValue, ListEntry, Lists},
     policy::{DEFAULT, Policy, PolicyDocument},
-    risk::RiskModel,
+    risk::{Cleared, RiskModel},
     usage::{Day, Watch},
 };
 
@@ -26,6 +26,8 @@ use crate::{
 const LONGEST_CHALLENGE: SignedDuration = SignedDuration::from_hours(24);
 /// How long failures may count at the most, by the bounds of a policy.
 const LONGEST_LOCK: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// How long a false positive speaks for its number and range.
+const CLEARED_FOR: SignedDuration = SignedDuration::from_hours(24 * 365);
 /// Records read at once.
 const BATCH: usize = 10_000;
 /// Challenges that wait at the most.
@@ -102,6 +104,7 @@ pub async fn seed(store: &dyn Store, config: &Config, at: Timestamp) -> Result<(
                 },
                 action: Action::Block,
                 reason: Arc::from("a known scanner"),
+                listed_at: at.as_second(),
                 expires_at: None,
             }))
         })
@@ -212,7 +215,9 @@ async fn snapshot(
     let lists = Lists::default()
         .with(changes)
         .map_err(|error| RestoreError::Lists(error.to_string()))?;
-    Ok(Snapshot::new(policies, lists, model))
+    let since = at.checked_sub(CLEARED_FOR).unwrap_or(Timestamp::MIN);
+    let cleared = store.false_positives(since).await?;
+    Ok(Snapshot::new(policies, lists, model, at).with_cleared(Cleared::new(cleared)))
 }
 
 fn compile(document: PolicyDocument) -> Result<Policy, RestoreError> {

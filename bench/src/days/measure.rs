@@ -156,6 +156,7 @@ pub fn measure(world: &World, fraud: &Fraud, scale: Scale, setup: Setup) -> Meas
         let predictor = Predictor {
             model: Arc::new(RiskModel::built_in()),
             known: Arc::new(KnownNumbers::new(known)),
+            cleared: Arc::default(),
         };
         let mut house = Simulation::new(policy, Arc::new(Lists::default()), predictor);
         for subscriber in &world.subscribers {

@@ -133,6 +133,8 @@ pub struct ListEntry {
     pub action: Action,
     /// Why; shared by the entries of one import.
     pub reason: Arc<str>,
+    /// When it was listed, in seconds since 1970.
+    pub listed_at: i64,
     /// When it goes by itself, in seconds since 1970.
     pub expires_at: Option<i64>,
 }
@@ -189,8 +191,13 @@ pub(super) struct Record {
     pub(super) reason: Arc<str>,
     /// Seconds since 1970; `i64::MAX`: never.
     expires_at: i64,
+    /// Days since 1970: an hour more or less tells nothing, and there may be a million records.
+    listed_day: u32,
     pub(super) action: Action,
 }
+
+/// A day, in seconds.
+const DAY: i64 = 86_400;
 
 impl Record {
     pub(super) fn new(entry: &ListEntry) -> Self {
@@ -198,6 +205,7 @@ impl Record {
             source: Arc::clone(&entry.key.source),
             reason: Arc::clone(&entry.reason),
             expires_at: entry.expires_at.unwrap_or(i64::MAX),
+            listed_day: u32::try_from(entry.listed_at / DAY).unwrap_or_default(),
             action: entry.action,
         }
     }
@@ -212,8 +220,15 @@ impl Record {
             },
             action: self.action,
             reason: Arc::clone(&self.reason),
+            listed_at: i64::from(self.listed_day) * DAY,
             expires_at: (self.expires_at != i64::MAX).then_some(self.expires_at),
         }
+    }
+
+    /// For how many days it has been listed.
+    pub(super) fn days_listed(&self, now: i64) -> u32 {
+        let today = u32::try_from(now / DAY).unwrap_or_default();
+        today.saturating_sub(self.listed_day)
     }
 
     pub(super) fn holds(&self, now: i64) -> bool {

@@ -52,6 +52,7 @@ impl Feed {
                 },
                 action: entry.action,
                 reason: entry.reason,
+                listed_at: at,
                 expires_at: entry.expires_at,
             }));
         }
@@ -163,6 +164,7 @@ mod tests {
             },
             action,
             reason: "known".into(),
+            listed_at: 0,
             expires_at: None,
         })
     }

@@ -130,17 +130,17 @@ impl Lists {
         lists
     }
 
-    /// The whole numbers that are blocked for every domain, to predict others by. A prefix is none, and what a domain lists for itself
-    /// teaches nobody else.
-    pub fn blocked_numbers(&self) -> impl Iterator<Item = E164> {
+    /// The whole numbers that are blocked for every domain, to predict others by, and for how many days each has been listed. A prefix is
+    /// none, and what a domain lists for itself teaches nobody else.
+    pub fn blocked_numbers(&self, now: i64) -> impl Iterator<Item = (E164, u32)> {
         let feeds = self.feeds.iter().filter_map(|feed| feed.lists_for(""));
         feeds
             .chain([&self.general])
             .flat_map(|lists| lists.numbers.entries())
-            .filter(|(_, record)| record.action == Action::Block)
-            .filter_map(|(value, _)| match value {
+            .filter(move |(_, record)| record.action == Action::Block && record.holds(now))
+            .filter_map(move |(value, record)| match value {
                 EntryValue::Number(number) if number.digits().len() >= SHORTEST_NUMBER => {
-                    Some(number)
+                    Some((number, record.days_listed(now)))
                 }
                 _ => None,
             })
@@ -226,6 +226,7 @@ mod tests {
             },
             action,
             reason: Arc::from("because"),
+            listed_at: 0,
             expires_at: None,
         })
     }
@@ -341,8 +342,8 @@ mod tests {
             ])
             .unwrap();
         assert_eq!(
-            lists.blocked_numbers().collect::<Vec<_>>(),
-            [number("37128054100")]
+            lists.blocked_numbers(10 * 86_400).collect::<Vec<_>>(),
+            [(number("37128054100"), 10)]
         );
         let agent = [entry(EntryKind::UserAgent, "^sip", Action::Block, "")];
         assert!(lists.with(agent).unwrap().has_numbers_of(&lists));

@@ -235,6 +235,7 @@ mod tests {
             },
             action: Action::Block,
             reason: Arc::from(""),
+            listed_at: 0,
             expires_at: None,
         })
     }

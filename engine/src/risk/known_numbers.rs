@@ -5,6 +5,15 @@ use crate::number::E164;
 /// What one known number counts, undecayed.
 pub const FULL_WEIGHT: u16 = 64;
 
+/// After so many days a number counts half: ranges are rented and given up.
+const HALF_LIFE_DAYS: f64 = 365.0;
+
+/// What a number counts that has been known for so many days.
+pub fn faded(days: u32) -> u16 {
+    let part = (-f64::from(days) / HALF_LIFE_DAYS).exp2();
+    (f64::from(FULL_WEIGHT) * part).round() as u16
+}
+
 /// The most numbers that are kept; of more, those that weigh least are left out.
 pub const MAX_KNOWN: usize = 1_000_000;
 

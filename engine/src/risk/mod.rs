@@ -8,6 +8,7 @@ mod assessment;
 mod calibration;
 mod campaign;
 mod circumstances;
+mod cleared;
 mod country_odds;
 pub mod evaluation;
 mod evidence;
@@ -23,7 +24,8 @@ pub use self::{
     assessment::{Assessment, Signal},
     calibration::score_of,
     circumstances::Circumstances,
-    known_numbers::{FULL_WEIGHT, KnownNumbers, MAX_KNOWN, Surroundings},
+    cleared::{Cleared, MAX_CLEARED},
+    known_numbers::{FULL_WEIGHT, KnownNumbers, MAX_KNOWN, Surroundings, faded},
     model::{ModelError, ModelFile, RiskModel, VERSION},
     predictor::Predictor,
 };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    assessment::Assessment, calibration::score_of, circumstances::Circumstances,
+    assessment::Assessment, calibration::score_of, circumstances::Circumstances, cleared::Cleared,
     known_numbers::KnownNumbers, model::RiskModel,
 };
 use crate::number::{E164, NumberFacts};
@@ -15,15 +15,17 @@ pub struct Predictor {
     pub model: Arc<RiskModel>,
     /// The known numbers.
     pub known: Arc<KnownNumbers>,
+    /// What was taken for fraud and was not.
+    pub cleared: Arc<Cleared>,
 }
 
 impl Predictor {
     /// The score of a call, 0 to 100.
     pub fn score(&self, number: &E164, plan: &NumberFacts, circumstances: Circumstances) -> u8 {
-        let number = self
+        let by_number = self
             .model
             .log_odds(number, plan, &self.known.around(number));
-        score_of(number + circumstances.log_odds())
+        score_of(by_number + circumstances.log_odds() + self.cleared.log_odds(number))
     }
 
     /// The score of a call, and what it is made of.
@@ -34,11 +36,14 @@ impl Predictor {
         circumstances: Circumstances,
     ) -> Assessment {
         let around = self.known.around(number);
-        let log_odds = self.model.log_odds(number, plan, &around) + circumstances.log_odds();
+        let log_odds = self.model.log_odds(number, plan, &around)
+            + circumstances.log_odds()
+            + self.cleared.log_odds(number);
         let score = score_of(log_odds);
         let without = |part: f32| i32::from(score) - i32::from(score_of(log_odds - part));
         let mut signals = self.model.signals(number, plan, &around, without);
         signals.extend(circumstances.signals(without));
+        signals.extend(self.cleared.signal(number, without));
         signals.sort_by_key(|signal| std::cmp::Reverse(signal.weight));
         Assessment { score, signals }
     }

@@ -281,6 +281,7 @@ mod tests {
             Predictor {
                 model: Arc::new(RiskModel::built_in()),
                 known: Arc::new(known),
+                cleared: Arc::default(),
             },
         )
     }

@@ -11,8 +11,12 @@ use std::{
 use jiff::SignedDuration;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::{clock::Clock, journal::Journal, operation::Operation, store::Store};
+use crate::{
+    admin::ListKeeper, clock::Clock, journal::Journal, operation::Operation, store::Store,
+};
 
+/// How often what is known of fraud is weighed anew.
+const FADE_EVERY: Duration = Duration::from_secs(86_400);
 /// How often what is too old is deleted.
 const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
 
@@ -35,6 +39,18 @@ pub(super) async fn sync_every(journal: Arc<Journal>, milliseconds: u64) {
         if synced.await.is_err() {
             return;
         }
+    }
+}
+
+/// Lets what is known of fraud fade, day by day.
+pub(super) async fn fade_every_day(lists: Arc<ListKeeper>) {
+    let mut ticks = interval(FADE_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // It has been made at the start.
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        lists.fade().await;
     }
 }
 

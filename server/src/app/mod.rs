@@ -58,7 +58,7 @@ use crate::{
     verify::Verifier,
 };
 
-use chores::{prune_every, sync_every};
+use chores::{fade_every_day, prune_every, sync_every};
 use data_dir::{first_token, prepare_data_dir};
 use listen::{bind, builder};
 
@@ -373,6 +373,7 @@ impl App {
             Arc::clone(&self.admin.state),
             self.clock.now(),
         ));
+        let fading = tokio::spawn(fade_every_day(Arc::clone(&self.admin.lists)));
         let training = tokio::spawn(every_night(self.trainer));
         let pruning = tokio::spawn(prune_every(
             Arc::clone(&self.store),
@@ -409,6 +410,7 @@ impl App {
         pruning.abort();
         learning.abort();
         training.abort();
+        fading.abort();
         if let Some(http) = http {
             http.abort();
         }

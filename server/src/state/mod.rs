@@ -87,6 +87,7 @@ mod tests {
                 Policies::new(policy),
                 Lists::default(),
                 Arc::new(tfps_engine::risk::RiskModel::built_in()),
+                Timestamp::UNIX_EPOCH,
             )),
             watch: Watch::with_capacity(1_000),
             challenges: Challenges::with_capacity(1_000),

@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use jiff::Timestamp;
 use tfps_engine::{
     lists::Lists,
     policy::{DEFAULT, Policy},
-    risk::{FULL_WEIGHT, KnownNumbers, Predictor, RiskModel},
+    risk::{Cleared, KnownNumbers, Predictor, RiskModel, faded},
 };
 
 /// What every call is judged by.
@@ -20,37 +21,66 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// From its parts.
-    pub fn new(policies: Policies, lists: Lists, model: Arc<RiskModel>) -> Self {
-        let known = Arc::new(known_numbers(&lists));
+    /// From its parts, as of a moment: what is known of fraud fades with time.
+    pub fn new(policies: Policies, lists: Lists, model: Arc<RiskModel>, at: Timestamp) -> Self {
+        let known = Arc::new(known_numbers(&lists, at));
         Self {
             policies,
             lists,
-            predictor: Predictor { model, known },
+            predictor: Predictor {
+                model,
+                known,
+                cleared: Arc::default(),
+            },
         }
     }
 
     /// This one with other lists.
     #[must_use]
-    pub fn with_lists(&self, lists: Lists) -> Self {
+    pub fn with_lists(&self, lists: Lists, at: Timestamp) -> Self {
         let known = if lists.has_numbers_of(&self.lists) {
             Arc::clone(&self.predictor.known)
         } else {
-            Arc::new(known_numbers(&lists))
+            Arc::new(known_numbers(&lists, at))
         };
         Self {
             policies: self.policies.clone(),
             lists,
             predictor: Predictor {
-                model: Arc::clone(&self.predictor.model),
                 known,
+                ..self.predictor.clone()
             },
+        }
+    }
+
+    /// This one as of a later moment.
+    #[must_use]
+    pub fn faded(&self, at: Timestamp) -> Self {
+        Self {
+            predictor: Predictor {
+                known: Arc::new(known_numbers(&self.lists, at)),
+                ..self.predictor.clone()
+            },
+            ..self.clone()
+        }
+    }
+
+    /// This one with what was taken for fraud and was not.
+    #[must_use]
+    pub fn with_cleared(&self, cleared: Cleared) -> Self {
+        Self {
+            predictor: Predictor {
+                cleared: Arc::new(cleared),
+                ..self.predictor.clone()
+            },
+            ..self.clone()
         }
     }
 }
 
-fn known_numbers(lists: &Lists) -> KnownNumbers {
-    KnownNumbers::new(lists.blocked_numbers().map(|number| (number, FULL_WEIGHT)))
+fn known_numbers(lists: &Lists, at: Timestamp) -> KnownNumbers {
+    let numbers = lists.blocked_numbers(at.as_second());
+    KnownNumbers::new(numbers.map(|(number, days)| (number, faded(days))))
 }
 
 type ByName = BTreeMap<Box<str>, Arc<Policy>>;

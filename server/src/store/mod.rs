@@ -173,6 +173,8 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<(), StoreError>;
     /// The numbers whose last outcome is fraud, with the domains that taught it.
     async fn confirmed_fraud(&self) -> Result<Vec<(String, E164)>, StoreError>;
+    /// The numbers whose last outcome for all domains, since a moment, is that they were no fraud, the newest first.
+    async fn false_positives(&self, since: Timestamp) -> Result<Vec<E164>, StoreError>;
     /// The trainings that match, newest first, before one.
     async fn trainings(
         &self,

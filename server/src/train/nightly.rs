@@ -134,6 +134,7 @@ mod tests {
                 Policies::new(policy),
                 Lists::default(),
                 Arc::new(RiskModel::built_in()),
+                night,
             );
             let state = Arc::new(State {
                 accounts: Accounts::default(),

@@ -14,6 +14,7 @@ pub fn entry(kind: EntryKind, value: &str, domain: &str, source: &str) -> ListEn
         },
         action: Action::Block,
         reason: "because 'of' this".into(),
+        listed_at: noon().as_second(),
         expires_at: None,
     }
 }

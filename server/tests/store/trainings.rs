@@ -121,6 +121,10 @@ pub async fn the_last_word_on_a_number_counts(store: &impl Store) {
         ("252612345678", "a.example", "false-positive"),
         ("37128054190", "a.example", "false-positive"),
         ("37128054190", "a.example", "confirmed-fraud"),
+        ("442079460123", "", "false-positive"),
+        ("442079460124", "", "false-positive"),
+        ("442079460123", "", "confirmed-fraud"),
+        ("442079460125", "a.example", "false-positive"),
     ] {
         store
             .learn_outcome(&outcome(number, domain, kind), &[])
@@ -134,9 +138,14 @@ pub async fn the_last_word_on_a_number_counts(store: &impl Store) {
         fraud,
         [
             (String::new(), number("252612345678")),
+            (String::new(), number("442079460123")),
             ("a.example".to_owned(), number("37128054190"))
         ]
     );
+    let cleared = store.false_positives(noon()).await.unwrap();
+    assert_eq!(cleared, [number("442079460124")]);
+    let later = store.false_positives(noon() + minutes(1)).await.unwrap();
+    assert!(later.is_empty());
 }
 
 pub async fn a_suggestion_gives_way_to_the_next(store: &impl Store) {

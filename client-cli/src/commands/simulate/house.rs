@@ -148,6 +148,7 @@ impl Surroundings {
                 },
                 action: Action::Block,
                 reason: Arc::clone(&reason),
+                listed_at: 0,
                 expires_at: None,
             })
         });
@@ -161,6 +162,7 @@ impl Surroundings {
             predictor: Predictor {
                 model: Arc::new(model::read(args.model.as_deref())?),
                 known: Arc::new(known),
+                cleared: Arc::default(),
             },
         })
     }

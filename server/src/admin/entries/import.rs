@@ -197,6 +197,7 @@ impl Admin {
             );
         }
         let expires_at = header.expires_at.map(Timestamp::as_second);
+        let listed_at = self.clock.now().as_second();
         let mut sorted: Vec<_> = entries.into_iter().collect();
         sorted.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         changes.extend(sorted.into_iter().map(|(value, reason)| {
@@ -209,6 +210,7 @@ impl Admin {
                 key,
                 action: header.action,
                 reason,
+                listed_at,
                 expires_at,
             })
         }));

@@ -2,7 +2,11 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use tfps_engine::lists::{Change, Feed, Lists};
+use tfps_engine::{
+    lists::{Change, Feed, Lists},
+    number::E164,
+    risk::Cleared,
+};
 use tokio::{sync::Mutex, task::spawn_blocking, time::sleep};
 
 use crate::{
@@ -60,11 +64,12 @@ impl ListKeeper {
         let _turn = self.turns.lock().await;
         // The new lists are made before anything is written, off the threads that answer calls, and swapped in after.
         let before = self.state.snapshot.load_full();
+        let at = self.clock.now();
         let (changed, changes) = spawn_blocking(move || {
             before
                 .lists
                 .with(changes.iter().cloned())
-                .map(|lists| (before.with_lists(lists), changes))
+                .map(|lists| (before.with_lists(lists, at), changes))
         })
         .await
         .map_err(|error| StoreError::Unavailable(error.to_string()))?
@@ -88,10 +93,37 @@ impl ListKeeper {
             .await;
     }
 
+    /// Lets what is known of fraud fade: a number counts for less the longer ago it was listed.
+    pub async fn fade(&self) {
+        let _turn = self.turns.lock().await;
+        let at = self.clock.now();
+        self.change_snapshot(move |before| before.faded(at)).await;
+    }
+
+    /// Takes it that a number was no fraud after all, or that it was.
+    pub async fn clear(&self, number: E164, is_cleared: bool) {
+        let _turn = self.turns.lock().await;
+        self.change_snapshot(move |before| {
+            let mut cleared = Cleared::clone(&before.predictor.cleared);
+            if is_cleared {
+                cleared.put(&number);
+            } else {
+                cleared.remove(&number);
+            }
+            before.with_cleared(cleared)
+        })
+        .await;
+    }
+
     async fn change_lists(&self, change: impl FnOnce(&Lists) -> Lists + Send + 'static) {
+        let at = self.clock.now();
+        self.change_snapshot(move |before| before.with_lists(change(&before.lists), at))
+            .await;
+    }
+
+    async fn change_snapshot(&self, change: impl FnOnce(&Snapshot) -> Snapshot + Send + 'static) {
         let before = self.state.snapshot.load_full();
-        let changed = spawn_blocking(move || before.with_lists(change(&before.lists))).await;
-        match changed {
+        match spawn_blocking(move || change(&before)).await {
             Ok(changed) => self.swap(&changed),
             Err(error) => tracing::error!(%error, "a list could not be taken"),
         }

@@ -117,6 +117,7 @@ impl Admin {
                 format!("are {}; 1 to {MAX_PUT} are possible", lines.len()),
             ));
         }
+        let listed_at = self.clock.now().as_second();
         let changes = lines
             .iter()
             .enumerate()
@@ -134,6 +135,7 @@ impl Admin {
                     },
                     action: line.action,
                     reason,
+                    listed_at,
                     expires_at: line.expires_at.map(Timestamp::as_second),
                 }))
             })

@@ -35,7 +35,7 @@ async fn read_pages(
     loop {
         let [kind, domain, value, source] = &after;
         let mut rows = sqlx::query(
-            "SELECT kind, domain, value, source, action, reason, expires_at FROM entries \
+            "SELECT kind, domain, value, source, action, reason, expires_at, listed_at FROM entries \
              WHERE (kind, domain, value, source) > (?, ?, ?, ?) AND (expires_at IS NULL OR expires_at > ?) \
              ORDER BY kind, domain, value, source LIMIT ?",
         )
@@ -78,7 +78,7 @@ pub(super) async fn list(
     push_filter(&mut count, filter);
     let total: i64 = count.build_query_scalar().fetch_one(pool).await?;
     let mut query = QueryBuilder::new(
-        "SELECT kind, domain, value, source, action, reason, expires_at, created_at FROM entries WHERE TRUE",
+        "SELECT kind, domain, value, source, action, reason, expires_at, listed_at, created_at FROM entries WHERE TRUE",
     );
     push_filter(&mut query, filter);
     if let Some(after) = after {
@@ -103,7 +103,7 @@ pub(super) async fn list(
         .map(|row| {
             Ok(EntryRecord {
                 entry: entry(row, &mut shared)?,
-                created_at: timestamp(row.try_get(7)?),
+                created_at: timestamp(row.try_get(8)?),
             })
         })
         .collect::<Result<_, StoreError>>()?;
@@ -207,7 +207,7 @@ async fn put(
         return Ok(());
     }
     let mut query = QueryBuilder::<Sqlite>::new(
-        "INSERT INTO entries (kind, domain, value, source, action, reason, expires_at, created_at) ",
+        "INSERT INTO entries (kind, domain, value, source, action, reason, expires_at, listed_at, created_at) ",
     );
     query.push_values(entries, |mut row, entry| {
         row.push_bind(entry.key.value.kind().as_str())
@@ -217,11 +217,13 @@ async fn put(
             .push_bind(entry.action.as_str())
             .push_bind(&*entry.reason)
             .push_bind(entry.expires_at.map(|second| second.saturating_mul(1_000)))
+            .push_bind(entry.listed_at.saturating_mul(1_000))
             .push_bind(at.as_millisecond());
     });
     query.push(
         " ON CONFLICT (kind, domain, value, source) DO UPDATE SET \
-         action = excluded.action, reason = excluded.reason, expires_at = excluded.expires_at",
+         action = excluded.action, reason = excluded.reason, expires_at = excluded.expires_at, \
+         listed_at = excluded.listed_at",
     );
     query
         .build()
@@ -280,6 +282,7 @@ fn entry(row: &SqliteRow, shared: &mut SharedTexts) -> Result<ListEntry, StoreEr
         key: key(row, shared)?,
         action,
         reason: shared.of(row.try_get(5)?),
+        listed_at: row.try_get::<i64, _>(7)?.div_euclid(1_000),
         expires_at: row
             .try_get::<Option<i64>, _>(6)?
             .map(|milliseconds| milliseconds.div_euclid(1_000)),

@@ -330,6 +330,10 @@ impl Store for SqliteStore {
         trainings::confirmed_fraud(&self.readers).await
     }
 
+    async fn false_positives(&self, since: Timestamp) -> Result<Vec<E164>, StoreError> {
+        trainings::false_positives(&self.readers, since).await
+    }
+
     async fn trainings(
         &self,
         filter: &TrainingFilter,

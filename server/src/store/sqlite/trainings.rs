@@ -3,7 +3,7 @@
 use futures::TryStreamExt;
 use jiff::Timestamp;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, SqlitePool, sqlite::SqliteRow};
-use tfps_engine::{call::AccountId, number::E164};
+use tfps_engine::{call::AccountId, number::E164, risk::MAX_CLEARED};
 
 use super::{StoreError, TrainingFilter, TrainingRecord, corrupt, timestamp};
 use crate::store::{AllowedCall, TrainingState};
@@ -52,6 +52,25 @@ pub(super) async fn confirmed_fraud(pool: &SqlitePool) -> Result<Vec<(String, E1
     let number =
         |(domain, number): (String, String)| Some((domain, E164::from_digits(&number).ok()?));
     Ok(rows.into_iter().filter_map(number).collect())
+}
+
+/// The numbers whose last word for all domains is that they were no fraud.
+pub(super) async fn false_positives(
+    pool: &SqlitePool,
+    since: Timestamp,
+) -> Result<Vec<E164>, StoreError> {
+    let rows: Vec<String> = sqlx::query_scalar(
+        "SELECT number FROM outcomes AS o WHERE domain = '' AND kind = 'false-positive' AND learned_at >= ? AND id = \
+         (SELECT max(id) FROM outcomes AS l WHERE l.domain = '' AND l.number = o.number) ORDER BY id DESC LIMIT ?",
+    )
+    .bind(since.as_millisecond())
+    .bind(MAX_CLEARED as i64)
+    .fetch_all(pool)
+    .await?;
+    let numbers = rows
+        .iter()
+        .filter_map(|number| E164::from_digits(number).ok());
+    Ok(numbers.collect())
 }
 
 const COLUMNS: &str = "id, domain, username, state, before, after, reasons, trained_at, changed_at, changed_by, \
