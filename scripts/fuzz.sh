@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-10}
 features=(--features server)
-targets=(call_attempt dialed_number list_entry policy_document recurrence)
+targets=(call_attempt dialed_number list_entry policy_document rate_sheet recurrence risk_model)
 if [ "${2:-}" = light ]; then
     features=()
 else
@@ -23,6 +23,6 @@ for target in "${targets[@]}"; do
     printf '\n== fuzz %s for %s s\n' "$target" "$seconds"
     found=$(mktemp -d)
     cargo fuzz run --sanitizer none "${features[@]}" "$target" "$found" "fuzz/corpus/$target" -- \
-        -max_total_time="$seconds" -max_len=4096 -verbosity=0
+        -max_total_time="$seconds" -max_len=8192 -verbosity=0
     rm -rf "$found"
 done
