@@ -50,7 +50,9 @@ impl<K: Hash + Eq, V: Default> Aging<K, V> {
         if !young.contains_key(&key) {
             let value = old.remove(&key).unwrap_or_default();
             if young.len() >= self.half {
-                *old = mem::take(young);
+                // The table that is emptied has the room that the new generation needs.
+                mem::swap(young, old);
+                young.clear();
             }
             return change(young.entry(key).or_insert(value));
         }

@@ -69,6 +69,11 @@ impl AccountMark {
     }
 }
 
+/// Seconds since 1970, in half the room: until 2106.
+fn seconds(at: Timestamp) -> u32 {
+    u32::try_from(at.as_second()).unwrap_or_default()
+}
+
 /// What has been counted about anyone, known or not.
 #[derive(Debug)]
 pub struct Watch {

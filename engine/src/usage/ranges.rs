@@ -3,13 +3,13 @@
 
 use jiff::Timestamp;
 
-use super::{AccountMark, aging::Aging, habits::RangeMark};
+use super::{AccountMark, aging::Aging, habits::RangeMark, seconds};
 use crate::facts::Counting;
 
 /// Newcomers of so many seconds are one campaign.
-const CAMPAIGN: i64 = 6 * 3_600;
+const CAMPAIGN: u32 = 6 * 3_600;
 /// Who has not called a range for so many seconds is a regular of it no more.
-const REGULAR: i64 = 30 * 86_400;
+const REGULAR: u32 = 30 * 86_400;
 /// How many newcomers and regulars of a range are told apart.
 const TOLD_APART: usize = 6;
 
@@ -26,8 +26,17 @@ pub struct RangeCallers {
     pub regulars: u8,
 }
 
-/// Accounts, and when each of them last called, in seconds since 1970.
-type Crowd = [Option<(AccountMark, i64)>; TOLD_APART];
+/// Accounts, and when each of them last called.
+type Crowd = [Caller; TOLD_APART];
+
+/// Eight bytes: there are some hundred thousands of ranges.
+#[derive(Clone, Copy, Debug, Default)]
+struct Caller {
+    /// The account's mark, as far as it goes.
+    account: u32,
+    /// Seconds since 1970; 0 where there is none.
+    at: u32,
+}
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Callers {
@@ -50,7 +59,7 @@ impl Ranges {
         at: Timestamp,
         counting: Counting,
     ) -> RangeCallers {
-        let now = at.as_second();
+        let (account, now) = (short(account), seconds(at));
         match counting {
             Counting::Counts => self.0.update(range, |callers| {
                 let crowd = if usual {
@@ -71,31 +80,32 @@ impl Ranges {
     /// Notes a regular from what is known of an account.
     pub fn restore(&self, account: AccountMark, range: RangeMark, at: Timestamp) {
         self.0.update(range, |callers| {
-            note(&mut callers.regulars, account, at.as_second());
+            note(&mut callers.regulars, short(account), seconds(at));
         });
     }
 }
 
+fn short(account: AccountMark) -> u32 {
+    account.0 as u32
+}
+
 /// Who called longest ago makes room.
-fn note(crowd: &mut Crowd, account: AccountMark, now: i64) {
+fn note(crowd: &mut Crowd, account: u32, now: u32) {
     let place = crowd
         .iter()
-        .position(|known| known.is_some_and(|(known, _)| known == account))
-        .or_else(|| {
-            (0..TOLD_APART).min_by_key(|place| crowd[*place].map_or(i64::MIN, |(_, at)| at))
-        });
+        .position(|known| known.account == account)
+        .or_else(|| (0..TOLD_APART).min_by_key(|place| crowd[*place].at));
     if let Some(place) = place {
-        crowd[place] = Some((account, now));
+        crowd[place] = Caller { account, at: now };
     }
 }
 
 impl Callers {
-    fn beside(&self, account: AccountMark, now: i64) -> RangeCallers {
-        let others = |crowd: &Crowd, within: i64| {
+    fn beside(&self, account: u32, now: u32) -> RangeCallers {
+        let others = |crowd: &Crowd, within: u32| {
             let others = crowd
                 .iter()
-                .flatten()
-                .filter(|(known, at)| *known != account && at + within > now);
+                .filter(|known| known.account != account && known.at.saturating_add(within) > now);
             // There are no more than `TOLD_APART`.
             others.count() as u8
         };
