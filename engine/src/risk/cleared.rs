@@ -10,7 +10,7 @@ pub const MAX_CLEARED: usize = 100_000;
 /// What a range is: numbers that differ in their last digits alone.
 const OPEN_DIGITS: u32 = 3;
 /// What it speaks for a number that was a false positive itself, in log-odds.
-const OF_THE_NUMBER: f32 = -4.0;
+const OF_THE_NUMBER: f32 = -6.0;
 /// What each false positive of its range does.
 const OF_THE_RANGE: f32 = -0.75;
 /// How many of them count: whoever may teach can't clear a range by repeating himself.
@@ -108,7 +108,7 @@ mod tests {
         }
         assert_eq!(
             (cleared.log_odds(&one), cleared.log_odds(&other)),
-            (-4.0, -0.75)
+            (-6.0, -0.75)
         );
         assert_eq!(cleared.log_odds(&number("37128055100")), 0.0);
         for last in 300..400 {
