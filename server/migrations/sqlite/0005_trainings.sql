@@ -7,8 +7,8 @@ CREATE TABLE trainings (
     -- suggested, applied or reverted.
     state TEXT NOT NULL,
     -- The limits and countries before and after, in JSON.
-    before TEXT NOT NULL,
-    after TEXT NOT NULL,
+    terms_before TEXT NOT NULL,
+    terms_after TEXT NOT NULL,
     -- Every change and why, a line each.
     reasons TEXT NOT NULL,
     trained_at INTEGER NOT NULL,

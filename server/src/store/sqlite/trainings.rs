@@ -73,7 +73,7 @@ pub(super) async fn false_positives(
     Ok(numbers.collect())
 }
 
-const COLUMNS: &str = "id, domain, username, state, before, after, reasons, trained_at, changed_at, changed_by, \
+const COLUMNS: &str = "id, domain, username, state, terms_before, terms_after, reasons, trained_at, changed_at, changed_by, \
      account_version";
 
 pub(super) async fn list(
@@ -123,7 +123,7 @@ pub(super) async fn put(
         .execute(&mut *connection)
         .await?;
     sqlx::query(
-        "INSERT INTO trainings (id, domain, username, state, before, after, reasons, trained_at, changed_at, \
+        "INSERT INTO trainings (id, domain, username, state, terms_before, terms_after, reasons, trained_at, changed_at, \
          changed_by, account_version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(&training.id)
