@@ -1,7 +1,7 @@
 //! Limits that learn: an account may do what it does.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by it")]
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, ToSpan, tz::TimeZone};
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use tfps_client::v1;
 use tfps_tests::{
@@ -12,8 +12,10 @@ use tfps_tests::{
 
 /// Puts a call of Alice's of so many days ago among what the database has; it lasts five minutes.
 async fn called(database: &mut SqliteConnection, days_ago: i64, number: i64, e164: &str) {
-    let at = clock::now() - SignedDuration::from_hours(24 * days_ago)
-        + SignedDuration::from_mins(2 * number);
+    // From noon in UTC on: what is one day there and in New York is one whenever this runs.
+    let today = clock::now().to_zoned(TimeZone::UTC).date();
+    let noon = today.saturating_sub(days_ago.days()).at(12, 0, 0, 0);
+    let at = TimeZone::UTC.to_timestamp(noon).unwrap() + SignedDuration::from_mins(2 * number);
     let call_id = format!("{days_ago}-{number}-{e164}");
     sqlx::query(
         "INSERT INTO decisions SELECT ?, ?, domain, username, dialed_number, ?, caller_number, source_ip, user_agent, NULL, ?, \
