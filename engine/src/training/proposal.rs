@@ -7,7 +7,7 @@ use crate::{
     rules::Rule,
 };
 
-use super::History;
+use super::{DayUsed, History};
 
 /// How many days a history must have.
 pub const SHORTEST_HISTORY: usize = 14;
@@ -71,9 +71,54 @@ pub fn propose(
         return Err(NothingLearned::TooYoung { days });
     }
     let mut reasons = Vec::new();
-    let (now, maximum) = (account.limits, policy.maximum_limits());
-    let mut limit = |what: &str, now: u32, maximum: u32, of: fn(&super::DayUsed) -> u32| {
-        let usual = Usual::of(history.days.iter().map(of));
+    let limits = limits(history, account.limits, policy, lowering, &mut reasons);
+    let may_close = |rule| {
+        days >= LONG_HISTORY
+            && lowering == Lowering::Allowed
+            && policy.verifies()
+            && policy.mode(rule) == RuleMode::Challenge
+    };
+    let home = policy.dial_plan.home_country();
+    let sources = Way {
+        what: "source country",
+        now: account.source_countries,
+        seen: history.sources,
+        reported: history.new_sources,
+        may_close: may_close(Rule::SourceCountry),
+    };
+    let source_countries = sources.countries(home, days, &mut reasons);
+    let unblocked = |country: &Country| !policy.blocked_countries.contains(*country);
+    let destinations = Way {
+        what: "destination country",
+        now: account.destination_countries,
+        seen: history.destinations,
+        reported: history.new_destinations.iter().filter(unblocked).collect(),
+        may_close: may_close(Rule::DestinationCountry),
+    };
+    let destination_countries = destinations.countries(home, days, &mut reasons);
+    if reasons.is_empty() {
+        return Err(NothingLearned::Fits);
+    }
+    Ok(Proposal {
+        limits,
+        source_countries,
+        destination_countries,
+        reasons,
+    })
+}
+
+fn limits(
+    history: &History,
+    now: Limits,
+    policy: &Policy,
+    lowering: Lowering,
+    reasons: &mut Vec<String>,
+) -> Limits {
+    let maximum = policy.maximum_limits();
+    let days = history.days.len();
+    let mut limit = |what: &str, of_limits: fn(&Limits) -> u32, of_day: fn(&DayUsed) -> u32| {
+        let (now, maximum) = (of_limits(&now), of_limits(&maximum));
+        let usual = Usual::of(history.days.iter().map(of_day));
         let wanted = usual.limit().min(maximum);
         let apart = f64::from(wanted.abs_diff(now));
         let is_lower = wanted < now && lowering == Lowering::NotYet;
@@ -97,104 +142,57 @@ pub fn propose(
         ));
         wanted
     };
-    let (at_once, at_once_off_hours) = if history.knows_peaks() {
-        let at_once = limit(
+    let mut learned = now;
+    if history.knows_peaks() {
+        learned.concurrent_calls = limit(
             "concurrent calls",
-            now.concurrent_calls,
-            maximum.concurrent_calls,
+            |limits| limits.concurrent_calls,
             |day| day.peak,
         );
-        let off_hours = limit(
+        learned.concurrent_calls_off_hours = limit(
             "concurrent calls off hours",
-            now.concurrent_calls_off_hours,
-            maximum.concurrent_calls_off_hours,
+            |limits| limits.concurrent_calls_off_hours,
             |day| day.peak_off_hours,
         );
-        (at_once, off_hours)
-    } else {
-        (now.concurrent_calls, now.concurrent_calls_off_hours)
-    };
-    let limits = Limits {
-        concurrent_calls: at_once,
-        concurrent_calls_off_hours: at_once_off_hours,
-        daily_quota: limit("daily quota", now.daily_quota, maximum.daily_quota, |day| {
-            day.calls
-        }),
-        daily_quota_off_hours: limit(
-            "daily quota off hours",
-            now.daily_quota_off_hours,
-            maximum.daily_quota_off_hours,
-            |day| day.calls_off_hours,
-        ),
-    };
-    let may_close = |rule| {
-        days >= LONG_HISTORY
-            && lowering == Lowering::Allowed
-            && policy.verifies()
-            && policy.mode(rule) == RuleMode::Challenge
-    };
-    let mut countries = |what: &str, now: CountrySet, changed: (CountrySet, CountrySet)| {
-        let (opened, closed) = changed;
-        let mut then = now;
-        for country in opened.iter().filter(|country| !now.contains(*country)) {
-            then.insert(country);
-            reasons.push(format!(
-                "{what} {} is opened: there were calls",
-                country.code()
-            ));
+    }
+    learned.daily_quota = limit("daily quota", |limits| limits.daily_quota, |day| day.calls);
+    learned.daily_quota_off_hours = limit(
+        "daily quota off hours",
+        |limits| limits.daily_quota_off_hours,
+        |day| day.calls_off_hours,
+    );
+    learned
+}
+
+/// The countries that calls go to, or come from.
+struct Way {
+    what: &'static str,
+    now: CountrySet,
+    seen: CountrySet,
+    /// Seen, though they were not open: the policy only reported that.
+    reported: CountrySet,
+    may_close: bool,
+}
+
+impl Way {
+    fn countries(&self, home: Country, days: usize, reasons: &mut Vec<String>) -> CountrySet {
+        let what = self.what;
+        let mut then = self.now;
+        for country in self.reported.iter() {
+            if then.insert(country) {
+                let code = country.code();
+                reasons.push(format!("{what} {code} is opened: there were calls"));
+            }
         }
-        for country in closed.iter() {
-            then.remove(country);
-            let code = country.code();
-            reasons.push(format!("{what} {code} is closed: no call in {days} days"));
+        let is_unused = |country: &Country| *country != home && !self.seen.contains(*country);
+        for country in self.now.iter().filter(is_unused) {
+            if self.may_close && then.remove(country) {
+                let code = country.code();
+                reasons.push(format!("{what} {code} is closed: no call in {days} days"));
+            }
         }
         then
-    };
-    let home = policy.dial_plan.home_country();
-    let unused = |now: CountrySet, seen: CountrySet, rule| -> CountrySet {
-        let is_unused = |country: &Country| *country != home && !seen.contains(*country);
-        now.iter()
-            .filter(|country| may_close(rule) && is_unused(country))
-            .collect()
-    };
-    let new_destinations: CountrySet = history
-        .new_destinations
-        .iter()
-        .filter(|country| !policy.blocked_countries.contains(*country))
-        .collect();
-    let source_countries = countries(
-        "source country",
-        account.source_countries,
-        (
-            history.new_sources,
-            unused(
-                account.source_countries,
-                history.sources,
-                Rule::SourceCountry,
-            ),
-        ),
-    );
-    let destination_countries = countries(
-        "destination country",
-        account.destination_countries,
-        (
-            new_destinations,
-            unused(
-                account.destination_countries,
-                history.destinations,
-                Rule::DestinationCountry,
-            ),
-        ),
-    );
-    if reasons.is_empty() {
-        return Err(NothingLearned::Fits);
     }
-    Ok(Proposal {
-        limits,
-        source_countries,
-        destination_countries,
-        reasons,
-    })
 }
 
 /// What days usually come to.
@@ -228,7 +226,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{policy::PolicyDocument, training::DayUsed};
+    use crate::policy::PolicyDocument;
 
     fn policy(document: PolicyDocument) -> Policy {
         Policy::compile(document).unwrap()

@@ -33,8 +33,25 @@ const REMEMBERED: SignedDuration = SignedDuration::from_hours(24 * 90);
 const GIVEN: SignedDuration = SignedDuration::from_hours(24 * 14);
 /// How long an account whose training was taken back is left alone at night.
 const TAKEN_BACK: SignedDuration = SignedDuration::from_hours(24 * 30);
-/// Who changes accounts at night.
-const NIGHTLY: &str = "nightly";
+
+/// Who has accounts trained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By<'a> {
+    /// The server itself, at night.
+    Night,
+    /// Somebody, by the name of his token.
+    Token(&'a str),
+}
+
+impl By<'_> {
+    /// As it is recorded.
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Night => "nightly",
+            Self::Token(name) => name,
+        }
+    }
+}
 
 /// Brings what accounts may do to what they do.
 pub struct Trainer {
@@ -170,7 +187,7 @@ impl Trainer {
         id: &AccountId,
         course: Course,
         fraud: &Fraud,
-        by: &str,
+        by: By<'_>,
     ) -> Result<Trained, StoreError> {
         let at = self.clock.now();
         let record = match self.store.account(id).await {
@@ -188,7 +205,7 @@ impl Trainer {
                     .changed_at
                     .is_some_and(|when| at.duration_since(when) < TAKEN_BACK)
         });
-        if by == NIGHTLY && taken_back {
+        if by == By::Night && taken_back {
             return Ok(Trained::LeftAlone);
         }
         let policy = self.policy_of(&record.account);
@@ -217,7 +234,7 @@ impl Trainer {
                 self.store.put_training(&training, None).await?;
             }
             Course::Apply => {
-                return match self.put_in_force(training, at, by).await {
+                return match self.put_in_force(training, at, by.as_str()).await {
                     Ok(applied) => Ok(Trained::Proposed(Box::new(applied))),
                     // Somebody changed it in this moment: it is trained again the next night.
                     Err(StoreError::Conflict) => Ok(Trained::LeftAlone),

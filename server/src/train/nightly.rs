@@ -6,7 +6,7 @@ use jiff::{Timestamp, civil::Date};
 use tfps_engine::policy::{Policy, TrainingMode};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{Course, NIGHTLY, Run, Trained, Trainer};
+use super::{By, Course, Run, Trained, Trainer};
 use crate::store::StoreError;
 
 /// How often is looked whether it is night.
@@ -76,7 +76,7 @@ impl Trainer {
             ..Run::default()
         };
         for id in accounts {
-            let trained = self.train(&id, course, &fraud, NIGHTLY).await?;
+            let trained = self.train(&id, course, &fraud, By::Night).await?;
             run.count(&trained);
             if let Trained::Proposed(training) = &trained {
                 tracing::debug!(account = %id, reasons = ?training.reasons, "trained");
@@ -258,7 +258,7 @@ mod tests {
         let applied = house.trainings().await.remove(0);
         assert_eq!(
             (applied.state, applied.changed_by.as_str(), house.quota()),
-            (TrainingState::Applied, NIGHTLY, 20)
+            (TrainingState::Applied, "nightly", 20)
         );
         let france = Country::from_code("FR").unwrap();
         let opened = |record: &mut crate::store::AccountRecord| {
@@ -282,7 +282,7 @@ mod tests {
         let fraud = house.trainer.fraud().await.unwrap();
         let asked = house
             .trainer
-            .train(&applied.account, Course::DryRun, &fraud, "ops")
+            .train(&applied.account, Course::DryRun, &fraud, By::Token("ops"))
             .await;
         assert!(matches!(asked, Ok(Trained::Proposed(_))), "{asked:?}");
         house.days_pass(31);
@@ -312,7 +312,7 @@ mod tests {
         };
         let poisoned = house
             .trainer
-            .train(&id, Course::DryRun, &fraud, "ops")
+            .train(&id, Course::DryRun, &fraud, By::Token("ops"))
             .await;
         assert_eq!(quota(poisoned), 99);
         house

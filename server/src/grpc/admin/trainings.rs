@@ -13,7 +13,7 @@ use super::{AdminRpc, Answer};
 use crate::{
     grpc::{caller, convert, status, uninterrupted},
     store::TrainingFilter,
-    train::{Course, Run, Trained},
+    train::{By, Course, Run, Trained},
 };
 
 /// How training gets on.
@@ -53,7 +53,10 @@ pub(super) async fn train(
             if *stopping.borrow_and_update() {
                 return drop(sender.send(Err(status::stopping())).await);
             }
-            let trained = match trainer.train(&id, course, &fraud, &caller.name).await {
+            let trained = match trainer
+                .train(&id, course, &fraud, By::Token(&caller.name))
+                .await
+            {
                 Ok(trained) => trained,
                 Err(error) => return drop(sender.send(Err(error.into())).await),
             };
