@@ -4,9 +4,10 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message;
 
-const FILES: [&str; 10] = [
+const FILES: [&str; 11] = [
     "tfps/v1/account.proto",
     "tfps/v1/admin.proto",
+    "tfps/v1/call.proto",
     "tfps/v1/check.proto",
     "tfps/v1/decision.proto",
     "tfps/v1/entry.proto",

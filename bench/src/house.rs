@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use tfps_engine::{
     account::Account,
     decision::Judgement,
+    exposure::Rates,
     facts::{Counting, Facts, Standing},
     judge::{Stage, Trial},
     lists::{Action, Change, EntryKey, EntryKind, EntryValue, ListEntry, Lists},
@@ -38,6 +39,7 @@ pub struct House {
     policies: Policies,
     watch: Watch,
     predictor: Predictor,
+    rates: Rates,
     /// The calls to decide, again and again.
     pub calls: Vec<Call>,
     opened: Timestamp,
@@ -68,6 +70,7 @@ impl House {
                 known: Arc::new(KnownNumbers::new(known)),
                 cleared: Arc::default(),
             },
+            rates: Rates::default(),
             lists,
             policies: Policies::new(
                 Policy::compile(workload::policy()).expect("the policy was made to compile"),
@@ -119,6 +122,7 @@ impl House {
             lists: &self.lists,
             watch: &self.watch,
             predictor: &self.predictor,
+            rates: &self.rates,
         };
         let mut facts = Facts::gather(&call.attempt, standing, at, Counting::Counts);
         facts.remember(resident.map(|resident| resident.ledger.lock()).as_deref());

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     commands::{
-        account, check, completions, decisions, entries, explain, learn, list, policy, risk,
+        account, calls, check, completions, decisions, entries, explain, learn, list, policy, risk,
         simulate, statistics, token, train, trainings, verify,
     },
     console::{Format, When},
@@ -119,6 +119,9 @@ pub enum Command {
     /// Tells TFPS what became of a call, or what a decision turned out to be
     #[command(subcommand)]
     Learn(learn::LearnCommand),
+    /// Shows the calls in progress, and ends them
+    #[command(subcommand)]
+    Calls(calls::CallsCommand),
     /// Finds out what accounts' limits should be by what they do
     Train(train::TrainArgs),
     /// Shows, applies and takes back what training found out

@@ -52,7 +52,7 @@ macro_rules! named {
 }
 
 named!(Described, message_descriptor: Account CheckRequest CheckResponse CompleteVerificationResponse CreateTokenResponse Decision DeleteEntriesResponse
-    Entry ExplainCheckResponse GetStatisticsResponse GetStatusResponse ImportEntriesResponse LearnResponse Policy
+    Entry ExplainCheckResponse GetStatisticsResponse GetStatusResponse ImportEntriesResponse LearnResponse OpenCall Policy
     PutEntriesResponse ReloadResponse RuleFinding StatisticsCount Token Training);
 named!(Choice, enum_descriptor: EntryAction EntryKind FindingOutcome NumberKind Purpose ResponseMode Role Rule RuleMode TrainingState Verdict VerificationMethod);
 

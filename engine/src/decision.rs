@@ -79,6 +79,7 @@ codes! {
     R18 "predicted fraud",
     R19 "too many requests from this source",
     R20 "account unknown",
+    R21 "the day's calls have cost, or lasted abroad, as much as they may",
     V01 "unknown account: onboarding",
     V02 "new source country",
     V03 "new destination country",
@@ -95,7 +96,7 @@ impl fmt::Display for Code {
 
 /// No such code.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no code; codes are A00, R01 to R20 and V01 to V06")]
+#[error("`{0}` is no code; codes are A00, R01 to R21 and V01 to V06")]
 pub struct UnknownCode(pub String);
 
 impl FromStr for Code {
@@ -211,7 +212,7 @@ mod tests {
     fn codes_are_written_as_they_are_sent() {
         assert_eq!("r06".parse(), Ok(Code::R06));
         assert_eq!(Code::V03.to_string(), "V03");
-        assert_eq!("R21".parse::<Code>(), Err(UnknownCode("R21".into())));
-        assert_eq!(Code::ALL.len(), 27);
+        assert_eq!("R22".parse::<Code>(), Err(UnknownCode("R22".into())));
+        assert_eq!(Code::ALL.len(), 28);
     }
 }

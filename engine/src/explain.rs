@@ -5,7 +5,9 @@ use crate::{
     facts::Facts,
     judge::{Stage, Trial, rule_on},
     policy::RuleMode,
-    rules::{Finding, JUDGING, Rule, SCREENING, r08_r10_concurrency, r09_r11_v04_v05_quota},
+    rules::{
+        Finding, JUDGING, Rule, SCREENING, r08_r10_concurrency, r09_r11_v04_v05_quota, r21_exposure,
+    },
     usage::Ledger,
 };
 
@@ -55,6 +57,12 @@ pub fn explain(facts: &Facts<'_>, ledger: &Ledger) -> (Judgement, Vec<Explanatio
         r08_r10_concurrency::RULE,
         r08_r10_concurrency::check(facts, &occupancy),
         || r08_r10_concurrency::seen(facts, &occupancy),
+    ));
+    explanations.push(tell(
+        facts,
+        r21_exposure::RULE,
+        r21_exposure::check(facts, ledger),
+        || r21_exposure::seen(facts, ledger),
     ));
     for (rule, off_hours, other) in [
         (Rule::Quota, false, "the call falls off hours"),

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use crate::{
     account::{Account, Limits},
     call::CallAttempt,
+    exposure::{Rates, Tariff},
     lists::{Lists, NumberHit, SourceHit},
     number::{Country, CountrySet, E164, NotANumber, NumberFacts, plan},
     policy::Policy,
@@ -27,6 +28,8 @@ pub struct Standing<'a> {
     pub watch: &'a Watch,
     /// What is known of fraud.
     pub predictor: &'a Predictor,
+    /// What calls cost.
+    pub rates: &'a Rates,
 }
 
 /// Whether asking counts.
@@ -250,6 +253,13 @@ impl<'a> Facts<'a> {
     /// Whether the call stays in the home country.
     pub fn stays_home(&self) -> bool {
         self.destination_country() == Some(self.policy().dial_plan.home_country())
+    }
+
+    /// What the call adds to the account's exposure; `None`: the policy caps none.
+    pub fn tariff(&self) -> Option<Tariff> {
+        let to = self.destination.as_ref().ok()?;
+        let rates = self.standing.rates;
+        self.policy().tariff(&to.number, to.plan.country, rates)
     }
 
     /// Where the account's calls may come from, grants aside.

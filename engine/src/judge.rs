@@ -7,9 +7,9 @@ use crate::{
     policy::{Policy, RuleMode},
     rules::{
         Asked, Finding, JUDGING, Objection, Rule, SCREENING, r08_r10_concurrency,
-        r09_r11_v04_v05_quota,
+        r09_r11_v04_v05_quota, r21_exposure,
     },
-    usage::{GrantKind, HabitDay, Ledger, SlotTimes},
+    usage::{GrantKind, HabitDay, Ledger, OpenCall, SlotTimes},
 };
 
 /// A call before its judges.
@@ -44,7 +44,8 @@ pub enum Stage {
 pub struct Reservation {
     /// Whether the call of the day was counted.
     pub counted: bool,
-    /// Until when a slot is held, in seconds since 1970.
+    /// Until when the call is remembered if it does not start, in seconds since 1970: it holds a slot, where the switch does
+    /// not count itself, or is charged for.
     pub slot_until: Option<i64>,
     /// The grants that it used.
     pub grants: [Option<i64>; 2],
@@ -100,16 +101,28 @@ impl<'a> Trial<'a> {
         {
             return (judgement, Reservation::default());
         }
-        if self.facts.emergency {
+        let facts = &self.facts;
+        let until = facts.at.as_second() + i64::from(times.reserved);
+        if facts.emergency {
+            let emergency = OpenCall {
+                emergency: true,
+                holds: false,
+                ..OpenCall::new(call, until)
+            };
+            ledger.calls.allow(emergency, facts.at);
             return (self.allowed(), Reservation::default());
         }
-        let facts = &self.facts;
-        let slot_until = match facts.call.concurrent_calls {
-            Some(_) => None,
-            None => Some(facts.at.as_second() + i64::from(times.reserved)),
-        };
-        if let Some(until) = slot_until {
-            ledger.hold(call, until, facts.at);
+        let tariff = facts.tariff();
+        let holds = facts.call.concurrent_calls.is_none();
+        let slot_until = (holds || tariff.is_some()).then_some(until);
+        if slot_until.is_some() {
+            let allowed = OpenCall {
+                number: facts.destination.as_ref().ok().map(|to| to.number),
+                holds,
+                tariff,
+                ..OpenCall::new(call, until)
+            };
+            ledger.calls.allow(allowed, facts.at);
         }
         ledger.count(facts.day, facts.off_hours);
         if self.monitored.is_none() {
@@ -161,6 +174,7 @@ impl<'a> Trial<'a> {
                 r08_r10_concurrency::RULE,
                 r08_r10_concurrency::check(&self.facts, &occupancy),
             ),
+            (r21_exposure::RULE, r21_exposure::check(&self.facts, ledger)),
             (
                 r09_r11_v04_v05_quota::rule(&self.facts),
                 r09_r11_v04_v05_quota::check(&self.facts, &occupancy),

@@ -41,6 +41,13 @@ async fn metrics(State(told): State<Told>) -> Response {
     told.metrics
         .accounts
         .set(number(told.state.accounts.len() as u64));
+    let hang_ups = &told.state.hang_ups;
+    told.metrics
+        .hang_ups_outstanding
+        .set(number(hang_ups.outstanding() as u64));
+    told.metrics
+        .hang_up_listeners
+        .set(number(hang_ups.listeners() as u64));
     told.metrics.reputation.standing(&told.operation.sources());
     let form = [(
         CONTENT_TYPE,

@@ -8,12 +8,14 @@ use tfps_engine::{
     call::{AccountId, FieldError, MAX_HEADER, Problem},
     lists::{Action, Change, EntryKey, EntryValue, ListEntry},
     number::E164,
+    usage::{Day, Ledger},
 };
 
 use crate::{
     accounts::Book,
     admin::ListKeeper,
     auth::{Permission, Principal, Refusal},
+    calls::{CallWatch, begin_day},
     check::Checker,
     clock::Clock,
     journal::{CallRecord, Entry, Journal, JournalError, Progress, Record, ShipperHandle},
@@ -46,6 +48,8 @@ pub struct Learner {
     pub journal: Arc<Journal>,
     /// Brings the journal to the database.
     pub shipper: ShipperHandle,
+    /// Who orders calls to end.
+    pub calls: Arc<CallWatch>,
     /// The time.
     pub clock: Clock,
 }
@@ -103,8 +107,8 @@ pub struct CallProgress {
     pub progress: Progress,
     /// When; now, where it is not told.
     pub at: Option<Timestamp>,
-    /// With the end: how long it was answered.
-    pub duration: Duration,
+    /// With the end: how long it was answered; where it is not told, as long as since it was.
+    pub duration: Option<Duration>,
     /// With the end: the Q.850 cause.
     pub cause: u32,
 }
@@ -252,15 +256,17 @@ impl Learner {
         } else {
             0
         };
-        let record = CallRecord {
+        let at = call.at.unwrap_or(now);
+        let mut record = CallRecord {
             username: call.account.username().to_owned(),
             domain: call.account.domain().to_owned(),
             call_id: tfps_engine::call::printable(&call.call_id).into_owned(),
             progress: call.progress as i32,
-            at: call.at.unwrap_or(now).as_millisecond(),
-            duration_ms: i64::try_from(call.duration.as_millis()).unwrap_or(i64::MAX),
+            at: at.as_millisecond(),
+            duration_ms: milliseconds(call.duration.unwrap_or_default()),
             cause: call.cause,
             slot_until,
+            ..CallRecord::default()
         };
         let key = self
             .state
@@ -268,17 +274,75 @@ impl Learner {
             .key((&call.account, call.call_id.as_str()));
         let ledger = self.state.ledger(&call.account);
         let mut ledger = ledger.as_deref().map(parking_lot::Mutex::lock);
+        let day = ledger
+            .as_deref_mut()
+            .and_then(|ledger| self.known(key, call, ledger, &mut record, now));
+        let call_id = record.call_id.clone();
+        let exposure = record.exposure();
         self.journal.append(&Record {
             entry: Some(Entry::Call(record)),
         })?;
-        if let Some(ledger) = &mut ledger {
-            if holds {
-                ledger.hold(key, slot_until, now);
-            } else {
-                ledger.release(key);
+        let Some(ledger) = &mut ledger else {
+            return Ok(Vec::new());
+        };
+        if holds {
+            let open = ledger.calls.start(key, &call_id, slot_until, now);
+            if call.progress == Progress::Answered {
+                open.answered_at = Some(at.min(now).as_second());
             }
+            self.state.in_progress.add(&call.account);
+        } else {
+            ledger.calls.end(key);
+            if let Some(day) = day {
+                ledger.charge(day, exposure);
+            }
+            self.state.hang_ups.done(&call.account, key);
         }
         Ok(Vec::new())
+    }
+
+    /// Adds what is known of a call to its record; the day, where it is charged for.
+    fn known(
+        &self,
+        key: u64,
+        call: &CallProgress,
+        ledger: &mut Ledger,
+        record: &mut CallRecord,
+        now: Timestamp,
+    ) -> Option<Day> {
+        let open = ledger.calls.get(key)?;
+        record.emergency = open.emergency;
+        record.e164 = open
+            .number
+            .map(|number| number.as_str().to_owned())
+            .unwrap_or_default();
+        let answered_at = open.answered_at;
+        let is_charged = open.tariff.is_some();
+        let told = call.duration.map(|duration| duration.as_secs());
+        if call.progress == Progress::Ended
+            && told.is_none()
+            && let Some(answered_at) = answered_at
+        {
+            let seconds = now.as_second().saturating_sub(answered_at).max(0);
+            record.duration_ms = seconds.saturating_mul(1_000);
+        }
+        if !is_charged {
+            return None;
+        }
+        let snapshot = self.state.snapshot.load();
+        let resident = self.state.accounts.get(&call.account);
+        let named = resident
+            .as_deref()
+            .and_then(|resident| resident.account.policy.as_deref());
+        let policy = snapshot.policies.of_account(call.account.domain(), named);
+        let day = begin_day(policy, ledger, now);
+        if call.progress == Progress::Ended {
+            let exposure = ledger.calls.exposure_of(key, told, now);
+            record.day = day.digits();
+            record.cost = exposure.cost.millionths();
+            record.seconds_abroad = exposure.seconds_abroad;
+        }
+        Some(day)
     }
 
     /// Learns an outcome: a number that was confirmed as fraud is listed; a false positive takes it off the list
@@ -372,7 +436,12 @@ impl Learner {
             self.lists.clear(number, !fraud).await;
         }
         let listed = self.listed(domain, &number, at);
-        Ok(match (fraud, listed_before, listed) {
+        let ending = if fraud {
+            self.calls.end_fraud(number, caller.domain.as_deref())
+        } else {
+            0
+        };
+        let mut changes = match (fraud, listed_before, listed) {
             (true, _, _) => vec![format!("{number} is on the block list from now on (R03)")],
             (false, true, false) => vec![format!("{number} is off the block list from now on")],
             (false, true, true) => vec![format!(
@@ -383,7 +452,11 @@ impl Learner {
                 "{number} and its range are taken for less likely fraud from now on"
             )],
             (false, false, _) => Vec::new(),
-        })
+        };
+        if ending > 0 {
+            changes.push(format!("calls in progress to it that are to end: {ending}"));
+        }
+        Ok(changes)
     }
 
     fn listed(&self, domain: &str, number: &E164, at: Timestamp) -> bool {
@@ -393,4 +466,8 @@ impl Learner {
             .number(domain, number, at.as_second())
             .is_some_and(|hit| !hit.allows())
     }
+}
+
+fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -9,6 +9,7 @@ pub mod accounts;
 pub mod admin;
 pub mod app;
 pub mod auth;
+pub mod calls;
 pub mod check;
 pub mod clock;
 pub mod config;

@@ -19,12 +19,14 @@ use crate::{
     geo::LiveGeography,
     journal::ShipperHandle,
     reputation::{LiveReputations, ServiceSettings},
+    restore,
     sources::SourceStatus,
+    state::State,
     telemetry::Metrics,
 };
 
 /// The keys that a running server takes; all others wait for a restart.
-const LIVE: [&str; 29] = [
+const LIVE: [&str; 30] = [
     "list",
     "log.level",
     "requests.default_deadline_ms",
@@ -54,6 +56,7 @@ const LIVE: [&str; 29] = [
     "geo.country_file",
     "geo.asn_file",
     "geo.known",
+    "exposure.rates_file",
 ];
 
 /// Takes new configurations.
@@ -64,6 +67,8 @@ pub struct Operation {
     pub overrides: Overrides,
     /// The configuration in force.
     pub config: Mutex<Config>,
+    /// What is in memory.
+    pub state: Arc<State>,
     /// Who decides.
     pub checker: Arc<Checker>,
     /// Brings the journal to the database.
@@ -101,6 +106,9 @@ pub enum ReloadError {
     /// It is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// A file that it names is wrong.
+    #[error("{0}")]
+    File(String),
     /// What is to be logged does not read.
     #[error("{0}")]
     Log(String),
@@ -116,6 +124,8 @@ impl Operation {
         let new = Config::load(self.file.as_deref(), &self.overrides)?;
         let services = ServiceSettings::of(&new)?;
         let fetcher = Fetcher::of(&new)?;
+        let rates = restore::rates(&new.exposure.rates_file);
+        let rates = Arc::new(rates.map_err(|error| ReloadError::File(error.to_string()))?);
         if let Some(log) = &self.log
             && new.log.level != config.log.level
         {
@@ -126,6 +136,9 @@ impl Operation {
             .into_iter()
             .partition(|key| LIVE.contains(&key.as_str()));
         self.checker.set(Settings::of(&new));
+        self.state
+            .snapshot
+            .rcu(|snapshot| snapshot.with_rates(Arc::clone(&rates)));
         self.reputations.set(services);
         let (feeds, lists) = (Arc::clone(&self.feeds), new.list.clone());
         tokio::spawn(async move { feeds.take(&lists, fetcher).await });

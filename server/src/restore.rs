@@ -1,14 +1,16 @@
 //! The start: what the database and the journal hold comes to memory.
 
-use std::{collections::HashSet, fs, sync::Arc};
+use std::{collections::HashSet, fs, path::Path, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use tfps_engine::{
     call::AccountId,
+    exposure::{self, Rates, Tariff},
     lists::{Action, Change, EntryKey, EntryKind, EntryValue, ListEntry, Lists},
+    number::{E164, plan},
     policy::{DEFAULT, Policy, PolicyDocument},
     risk::{Cleared, RiskModel},
-    usage::{Day, Watch},
+    usage::{Day, OpenCall, RINGS},
 };
 
 use crate::{
@@ -17,21 +19,21 @@ use crate::{
     config::Config,
     habits,
     journal::{CallRecord, DecisionRecord, Entry, Journal, JournalError, Position, Progress},
-    state::{About, Accounts, Challenges, Pending, Policies, Recent, Snapshot, State},
-    store::{OpenedChallenge, PolicyRecord, Store, StoreError},
+    state::{About, Accounts, Pending, Policies, Snapshot, State},
+    store::{OpenCallRecord, OpenedChallenge, PolicyRecord, Store, StoreError},
     verify::grant_of,
 };
 
 /// How long a challenge may wait at the most, by the bounds of a policy.
 const LONGEST_CHALLENGE: SignedDuration = SignedDuration::from_hours(24);
+/// No day is longer, in hours, and no policy's day is further from another's.
+const LONGEST_DAY: SignedDuration = SignedDuration::from_hours(48);
 /// How long failures may count at the most, by the bounds of a policy.
 const LONGEST_LOCK: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// How long a false positive speaks for its number and range.
 const CLEARED_FOR: SignedDuration = SignedDuration::from_hours(24 * 365);
 /// Records read at once.
 const BATCH: usize = 10_000;
-/// Challenges that wait at the most.
-const MAX_CHALLENGES: usize = 200_000;
 
 /// The user agents of scanners that a fresh install blocks, as the original did.
 pub const SCANNERS: [&str; 17] = [
@@ -74,6 +76,14 @@ pub enum RestoreError {
     /// A list in the database is wrong.
     #[error("the lists in the database do not compile: {0}")]
     Lists(String),
+    /// The rates can't be used.
+    #[error("exposure.rates_file: {file} {problem}")]
+    Rates {
+        /// Which file.
+        file: String,
+        /// Why.
+        problem: String,
+    },
     /// The risk model can't be used.
     #[error("risk.model_file: {file} {problem}")]
     RiskModel {
@@ -140,18 +150,14 @@ pub async fn restore(
     let accounts = Accounts::default();
     let mut put = |account| drop(accounts.put(account));
     let model = risk_model(config)?;
+    let rates = rates(&config.exposure.rates_file)?;
     let (snapshot, ()) = tokio::try_join!(snapshot(store, model, at), async {
         Ok(store.load_accounts(&mut put).await?)
     })?;
     accounts.shrink();
-    let state = State {
-        accounts,
-        strangers: Accounts::bounded(config.watch.capacity),
-        snapshot: arc_swap::ArcSwap::from_pointee(snapshot),
-        watch: Watch::with_capacity(config.watch.capacity),
-        challenges: Challenges::with_capacity(config.watch.capacity.min(MAX_CHALLENGES)),
-        recent: Recent::with_capacity(config.calls.call_ids),
-    };
+    let snapshot = snapshot.with_rates(Arc::new(rates));
+    let (capacity, call_ids) = (config.watch.capacity, config.calls.call_ids);
+    let state = State::new(accounts, snapshot, capacity, call_ids);
     usage(store, &state, at).await?;
     let passed: HashSet<String> = store
         .passed_challenges(at - LONGEST_CHALLENGE)
@@ -187,6 +193,23 @@ fn risk_model(config: &Config) -> Result<Arc<RiskModel>, RestoreError> {
     RiskModel::read(&text)
         .map(Arc::new)
         .map_err(|error| wrong(error.to_string()))
+}
+
+/// The rates of a file; none where none is named.
+///
+/// # Errors
+/// When it can't be read, with every line that is wrong.
+pub fn rates(file: &Path) -> Result<Rates, RestoreError> {
+    if file.as_os_str().is_empty() {
+        return Ok(Rates::default());
+    }
+    let wrong = |problem: String| RestoreError::Rates {
+        file: file.display().to_string(),
+        problem,
+    };
+    let sheet =
+        fs::read_to_string(file).map_err(|error| wrong(format!("can't be read: {error}")))?;
+    exposure::read(&sheet).map_err(|error| wrong(format!("is no rate sheet: {error}")))
 }
 
 async fn snapshot(
@@ -232,19 +255,19 @@ async fn usage(store: &dyn Store, state: &State, at: Timestamp) -> Result<(), Re
     // The day of a policy's time zone is at most one off from UTC's.
     let since = Day::in_utc(at - SignedDuration::from_hours(48)).digits();
     for usage in store.usage_since(since).await? {
-        let day = tfps_engine::usage::Day::from_digits(usage.day);
+        let day = Day::from_digits(usage.day);
         let ledger = state.ledger_or_stranger(&usage.account);
-        ledger
-            .lock()
-            .count_many(day, usage.business, usage.off_hours);
+        let mut ledger = ledger.lock();
+        ledger.count_many(day, usage.business, usage.off_hours);
+        ledger.charge(day, usage.exposure);
     }
     for grant in store.grants(at).await? {
         if let Some(ledger) = state.ledger(&grant.account) {
             ledger.lock().grant(grant_of(&grant), at);
         }
     }
-    for call in store.open_calls(at).await? {
-        progress(state, &call, at);
+    for call in store.open_calls(at - LONGEST_DAY).await? {
+        open_call(state, &call, at);
     }
     for (account, when) in store.failures(at - LONGEST_LOCK).await? {
         state.watch.failures.record(&account, when);
@@ -274,19 +297,21 @@ fn replay(
             match record.entry {
                 Some(Entry::Decision(decision)) => {
                     call_id(state, &decision, place, config, at);
+                    reserve(state, &decision, at);
                     if fresh {
                         habits::learn_one(state, &decision);
-                        count(state, &decision, at);
+                        count(state, &decision);
                         challenge(state, passed, &decision, at);
                     }
                 }
-                Some(Entry::Call(call)) if fresh => progress(state, &call, at),
+                Some(Entry::Call(call)) => progress(state, &call, fresh, at),
                 Some(Entry::Reset(reset)) if fresh => {
                     let ledger = AccountId::new(&reset.username, &reset.domain)
                         .ok()
                         .and_then(|id| state.ledger(&id));
                     if let Some(ledger) = ledger {
-                        ledger.lock().reset();
+                        let when = Timestamp::from_millisecond(reset.at).unwrap_or(at);
+                        ledger.lock().reset(when);
                     }
                 }
                 _ => {}
@@ -325,35 +350,119 @@ fn call_id(
     }
 }
 
-fn count(state: &State, decision: &DecisionRecord, at: Timestamp) {
+fn count(state: &State, decision: &DecisionRecord) {
     let Some(account) = decision.account().filter(|_| decision.counted) else {
         return;
     };
     let ledger = state.ledger_or_stranger(&account);
     let mut ledger = ledger.lock();
     ledger.count(decision.day(), decision.off_hours);
-    if decision.slot_until > at.as_second() && !decision.call_id.is_empty() {
-        let key = state.recent.key((&account, decision.call_id.as_str()));
-        ledger.hold(key, decision.slot_until, at);
-    }
     for grant in &decision.grants {
         ledger.adjust_grant(*grant, -1);
     }
 }
 
-fn progress(state: &State, call: &CallRecord, at: Timestamp) {
-    let Ok(account) = AccountId::new(&call.username, &call.domain) else {
+/// An allowed call that may not have started yet holds its slot, and is charged for when it does.
+fn reserve(state: &State, decision: &DecisionRecord, at: Timestamp) {
+    if decision.slot_until == 0 || decision.call_id.is_empty() {
+        return;
+    }
+    let Some(account) = decision.account() else {
         return;
     };
-    let Some(ledger) = state.ledger(&account) else {
+    let number = E164::from_digits(&decision.e164).ok();
+    let key = state.recent.key((&account, decision.call_id.as_str()));
+    let tariff = number.and_then(|number| tariff(state, &account, &number));
+    let mut call = OpenCall {
+        number,
+        tariff,
+        holds: decision.concurrent_calls.is_none(),
+        ..OpenCall::new(key, decision.slot_until)
+    };
+    if call.tariff.is_some() {
+        call.until = call.until.max(decision.time().as_second() + RINGS);
+    }
+    if call.until > at.as_second() {
+        let ledger = state.ledger_or_stranger(&account);
+        ledger.lock().calls.allow(call, at);
+    }
+}
+
+/// What a call of before the start costs: by the rates and the policy of now.
+fn tariff(state: &State, account: &AccountId, number: &E164) -> Option<Tariff> {
+    let snapshot = state.snapshot.load();
+    let policy = policy_of(state, &snapshot, account);
+    let country = plan::look_up(number).country;
+    policy.tariff(number, country, &snapshot.rates)
+}
+
+fn policy_of<'a>(state: &State, snapshot: &'a Snapshot, account: &AccountId) -> &'a Policy {
+    let resident = state.accounts.get(account);
+    let named = resident
+        .as_deref()
+        .and_then(|resident| resident.account.policy.as_deref());
+    snapshot.policies.of_account(account.domain(), named)
+}
+
+/// A call that had started before the start, and had not ended.
+fn open_call(state: &State, record: &OpenCallRecord, at: Timestamp) {
+    let Some(ledger) = state.ledger(&record.account) else {
+        return;
+    };
+    let number = E164::from_digits(&record.e164).ok();
+    let tariff = number.and_then(|number| tariff(state, &record.account, &number));
+    let snapshot = state.snapshot.load();
+    let today = policy_of(state, &snapshot, &record.account).day_began(at);
+    let answered_at = record.answered_at.map(Timestamp::as_second);
+    let is_charged = tariff.is_some() && answered_at.is_some();
+    let is_there = record.slot_until > at.as_second();
+    // One whose end was lost counts for as long as its day lasts.
+    if !is_there && (!is_charged || record.slot_until < today.as_second()) {
+        return;
+    }
+    let key = state.recent.key((&record.account, record.call_id.as_str()));
+    let call = OpenCall {
+        number,
+        tariff,
+        answered_at,
+        emergency: record.emergency,
+        holds: !record.emergency,
+        call_id: Some(record.call_id.as_str().into()),
+        charged_from: record.charged_from.max(today.as_second()),
+        ..OpenCall::new(key, record.slot_until)
+    };
+    ledger.lock().calls.allow(call, at);
+    state.in_progress.add(&record.account);
+}
+
+/// What a switch told of a call; what is fresh is not in the database yet.
+fn progress(state: &State, call: &CallRecord, fresh: bool, at: Timestamp) {
+    let Some((account, ledger)) = call
+        .account()
+        .and_then(|account| state.ledger(&account).map(|ledger| (account, ledger)))
+    else {
         return;
     };
     let key = state.recent.key((&account, call.call_id.as_str()));
+    let mut ledger = ledger.lock();
     if call.progress == Progress::Ended as i32 {
-        ledger.lock().release(key);
-    } else if call.slot_until > at.as_second() {
-        ledger.lock().hold(key, call.slot_until, at);
+        ledger.calls.end(key);
+        if fresh {
+            ledger.charge(Day::from_digits(call.day), call.exposure());
+        }
+        return;
     }
+    if call.slot_until <= at.as_second() {
+        return;
+    }
+    let open = ledger.calls.start(key, &call.call_id, call.slot_until, at);
+    if call.progress == Progress::Answered as i32 {
+        open.answered_at = Some(call.at / 1_000);
+        let snapshot = state.snapshot.load();
+        let today = policy_of(state, &snapshot, &account).day_began(at);
+        open.charged_from = open.charged_from.max(today.as_second());
+    }
+    state.in_progress.add(&account);
 }
 
 /// A challenge that no call brought is known by its first opening, which it was issued with.

@@ -56,6 +56,12 @@ pub struct Instruments {
     pub journal_lost: Gauge,
     /// Accounts in memory.
     pub accounts: Gauge,
+    /// Calls in progress that were ordered to end, by code.
+    hang_ups: Family<CodeLabel, Counter>,
+    /// Calls in progress that are to end and have not ended.
+    pub hang_ups_outstanding: Gauge,
+    /// Who listens for calls that are to end.
+    pub hang_up_listeners: Gauge,
     /// Reputations and their sources.
     pub reputation: reputation::metrics::Instruments,
 }
@@ -83,6 +89,12 @@ impl Default for Instruments {
             "How long deciding takes",
             latency.clone(),
         );
+        let hang_ups = Family::<CodeLabel, Counter>::default();
+        registry.register(
+            "hang_ups",
+            "Calls in progress that were ordered to end, by code",
+            hang_ups.clone(),
+        );
         let mut gauge = |name, help| {
             let gauge = Gauge::default();
             registry.register(name, help, gauge.clone());
@@ -97,6 +109,14 @@ impl Default for Instruments {
         let journal_lost = gauge(
             "journal_lost",
             "Decisions that could not be recorded since the start",
+        );
+        let hang_ups_outstanding = gauge(
+            "hang_ups_outstanding",
+            "Calls in progress that are to end and have not ended",
+        );
+        let hang_up_listeners = gauge(
+            "hang_up_listeners",
+            "Bridges and others that listen for calls that are to end",
         );
         let accounts = gauge("accounts", "Accounts in memory");
         let mut counter = |name, help| {
@@ -126,6 +146,9 @@ impl Default for Instruments {
                 "Calls asked for again within the lifetime of their Call-ID",
             ),
             reputation: reputation::metrics::Instruments::register(&mut registry),
+            hang_ups,
+            hang_ups_outstanding,
+            hang_up_listeners,
             registry,
             decisions,
             latency,
@@ -145,6 +168,12 @@ impl Instruments {
             counter.inc();
         }
         self.latency.observe(took.as_secs_f64());
+    }
+
+    /// Counts an order to end a call.
+    pub fn ordered_to_end(&self, code: Code) {
+        let code = code.as_str();
+        self.hang_ups.get_or_create(&CodeLabel { code }).inc();
     }
 
     /// How many decisions were made since the start.

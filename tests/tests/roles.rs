@@ -51,6 +51,9 @@ const ROWS: &[Row] = &[
         }
         .encode_to_vec()
     }),
+    row("CheckService/WatchHangUps", DECIDE, Narrowed, |_| {
+        Vec::new()
+    }),
     row("LearnService/Learn", DECIDE, Refused, |_| {
         let call = v1::CallProgress {
             account: alice(),
@@ -218,6 +221,20 @@ const ROWS: &[Row] = &[
     row("AdminService/ExplainCheck", SEE, Refused, |_| {
         v1::ExplainCheckRequest {
             check: Some(call("alice", HOME_NUMBER)),
+        }
+        .encode_to_vec()
+    }),
+    row("AdminService/ListCalls", SEE, Refused, |_| {
+        v1::ListCallsRequest {
+            domain: DOMAIN.to_owned(),
+            ..v1::ListCallsRequest::default()
+        }
+        .encode_to_vec()
+    }),
+    row("AdminService/EndCalls", CHANGE, Refused, |_| {
+        v1::EndCallsRequest {
+            account: alice(),
+            ..v1::EndCallsRequest::default()
         }
         .encode_to_vec()
     }),

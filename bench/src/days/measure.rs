@@ -6,7 +6,6 @@ use jiff::{Timestamp, ToSpan, civil::Date};
 use tfps_engine::{
     account::Limits,
     decision::Verdict,
-    lists::Lists,
     number::{Country, plan},
     policy::{Policy, PolicyDocument, RuleMode},
     risk::{FULL_WEIGHT, KnownNumbers, Predictor, RiskModel},
@@ -158,7 +157,7 @@ pub fn measure(world: &World, fraud: &Fraud, scale: Scale, setup: Setup) -> Meas
             known: Arc::new(KnownNumbers::new(known)),
             cleared: Arc::default(),
         };
-        let mut house = Simulation::new(policy, Arc::new(Lists::default()), predictor);
+        let mut house = Simulation::new(policy, Arc::default(), predictor, Arc::default());
         for subscriber in &world.subscribers {
             house.account(&subscriber.id).limits = subscriber.limits();
         }

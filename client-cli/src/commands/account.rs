@@ -4,8 +4,9 @@ use clap::Args;
 use tfps_client::{
     Code,
     v1::{
-        Account, AccountKey, BlockAccountRequest, CreateAccountRequest, DeleteAccountRequest,
-        GetAccountRequest, ResetUsageRequest, UnblockAccountRequest, UpdateAccountRequest,
+        Account, AccountKey, AccountUsage, BlockAccountRequest, CreateAccountRequest,
+        DeleteAccountRequest, GetAccountRequest, ResetUsageRequest, UnblockAccountRequest,
+        UpdateAccountRequest,
     },
 };
 
@@ -302,7 +303,7 @@ fn suggest_list(failure: Failure) -> Failure {
 
 fn facts(account: &Account) -> Facts {
     let limits = account.limits.unwrap_or_default();
-    let usage = account.usage.unwrap_or_default();
+    let usage = account.usage.clone().unwrap_or_default();
     let mut facts = Facts::default();
     facts.add(
         "account",
@@ -343,6 +344,7 @@ fn facts(account: &Account) -> Facts {
                 count(usage.calls_today_off_hours.into())
             ),
         )
+        .add_some("exposure", exposure(&usage))
         .add("source countries", or_none(&account.source_countries))
         .add(
             "destination countries",
@@ -393,4 +395,17 @@ fn or_none(countries: &[String]) -> String {
     } else {
         countries.join(", ")
     }
+}
+
+/// What the day's calls have come to, where the policy caps that.
+fn exposure(usage: &AccountUsage) -> String {
+    let minutes = usage.international_seconds_today / 60;
+    let has_cost = usage
+        .cost_today
+        .bytes()
+        .any(|byte| (b'1'..=b'9').contains(&byte));
+    if !has_cost && usage.international_seconds_today == 0 {
+        return String::new();
+    }
+    format!("cost {} today, {minutes} minutes abroad", usage.cost_today)
 }

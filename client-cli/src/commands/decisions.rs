@@ -256,7 +256,7 @@ fn decided(decision: &Decision) -> Cell {
 fn code(text: &str) -> Result<String, String> {
     let code = text.trim().to_uppercase();
     if crate::codes::meaning(&code).is_empty() {
-        return Err("the codes are A00, R01 to R20 and V01 to V06".to_owned());
+        return Err("the codes are A00, R01 to R21 and V01 to V06".to_owned());
     }
     Ok(code)
 }

@@ -47,7 +47,7 @@ pub struct CallArgs {
 pub struct EndArgs {
     #[command(flatten)]
     call: CallArgs,
-    /// How long it was answered, as in 63s or 1m3s; without it, not at all
+    /// How long it was answered, as in 63s or 1m3s; without it, as long as since `call-answered`
     #[arg(long, value_parser = time::span)]
     duration: Option<Duration>,
     /// The Q.850 cause, as in 16

@@ -12,6 +12,7 @@ use crate::{
 };
 
 pub mod account;
+pub mod calls;
 pub mod check;
 pub mod check_file;
 pub mod completions;
@@ -55,6 +56,7 @@ pub async fn run(command: Command, session: &mut Session<'_>) -> Result<Exit, Fa
         Command::Decisions(args) => decisions::run(args, session).await,
         Command::Verify(args) => verify::run(args, session).await,
         Command::Learn(command) => learn::run(command, session).await,
+        Command::Calls(command) => calls::run(command, session).await,
         Command::Train(args) => train::run(args, session).await,
         Command::Trainings(command) => trainings::run(command, session).await,
         Command::Status => status::run(session).await,

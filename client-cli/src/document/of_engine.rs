@@ -7,8 +7,9 @@ use super::{DocumentError, OUTPUT_ONLY, read};
 
 /// Taken by the server, and nothing to an engine: what tells whether a document is the newest, and a PIN that nobody is asked for.
 const SERVER_ONLY: [&str; 2] = ["etag", "pin"];
-/// Business hours are written one way or the other; `policy show` writes the other one empty.
-const HOURS: [&str; 2] = ["weekly", "recurrence"];
+/// What may be empty and then is not there: business hours are written one way or the other, and `policy show` writes the other one
+/// empty.
+const EMPTY_IS_NONE: [&str; 3] = ["weekly", "recurrence", "daily_cost"];
 
 /// The policy that a text says, in TOML or in JSON, as an engine takes it.
 ///
@@ -24,7 +25,8 @@ pub fn of_engine(text: &str) -> Result<PolicyDocument, DocumentError> {
     let is_kept = |key: &String, value: &mut Plain| {
         let key = key.as_str();
         let is_empty = matches!(&*value, Plain::Null)
-            || (HOURS.contains(&key) && (*value == "" || *value == Plain::Array(Vec::new())));
+            || (EMPTY_IS_NONE.contains(&key)
+                && (*value == "" || *value == Plain::Array(Vec::new())));
         !is_empty && !OUTPUT_ONLY.contains(&key) && !SERVER_ONLY.contains(&key)
     };
     keys.retain(is_kept);

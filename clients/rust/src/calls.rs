@@ -84,6 +84,11 @@ unary! {
     /// A dry run that tells every rule's finding.
     AdminServiceClient.explain_check(ExplainCheckRequest) -> ExplainCheckResponse, retry |_| true;
 
+    /// A page of the calls in progress.
+    AdminServiceClient.list_calls(ListCallsRequest) -> ListCallsResponse, retry |_| true;
+    /// Orders calls in progress to end.
+    AdminServiceClient.end_calls(EndCallsRequest) -> EndCallsResponse, retry |_| true;
+
     /// What was learned about accounts' limits, newest first.
     AdminServiceClient.list_trainings(ListTrainingsRequest) -> ListTrainingsResponse, retry |_| true;
     /// Puts a suggestion in force.
@@ -117,6 +122,20 @@ impl Client {
         };
         let answer = self.admin_service().watch_decisions(request).await;
         Ok(WatchStream {
+            inner: answer.map_err(|status| self.error(status))?.into_inner(),
+            client: self.clone(),
+        })
+    }
+
+    /// The calls in progress that are to end: those that are outstanding, then as they are ordered. It has no deadline.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Connection`] or the server's [`Error::Status`].
+    pub async fn watch_hang_ups(&self) -> Result<HangUpStream, Error> {
+        let request = v1::WatchHangUpsRequest {};
+        let answer = self.check_service().watch_hang_ups(request).await;
+        Ok(HangUpStream {
             inner: answer.map_err(|status| self.error(status))?.into_inner(),
             client: self.clone(),
         })
@@ -186,6 +205,29 @@ impl WatchStream {
     pub async fn next(&mut self) -> Result<v1::WatchDecisionsResponse, Error> {
         match self.inner.message().await {
             Ok(Some(decision)) => Ok(decision),
+            Ok(None) => Err(Error::ended()),
+            Err(status) => Err(self.client.error(status)),
+        }
+    }
+}
+
+/// The calls in progress that are to end.
+#[derive(Debug)]
+pub struct HangUpStream {
+    inner: Streaming<v1::WatchHangUpsResponse>,
+    client: Client,
+}
+
+impl HangUpStream {
+    /// The next one. One that has not ended comes again every few seconds.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Connection`] or the server's [`Error::Status`]; UNAVAILABLE when the server ended the stream, as it does
+    /// when it stops.
+    pub async fn next(&mut self) -> Result<v1::HangUp, Error> {
+        match self.inner.message().await {
+            Ok(Some(order)) => Ok(order.hang_up.unwrap_or_default()),
             Ok(None) => Err(Error::ended()),
             Err(status) => Err(self.client.error(status)),
         }

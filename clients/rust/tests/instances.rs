@@ -360,6 +360,16 @@ impl CheckService for Clerk {
         });
         Ok(Response::new(Box::pin(answers)))
     }
+
+    type WatchHangUpsStream =
+        Pin<Box<dyn Stream<Item = Result<v1::WatchHangUpsResponse, Status>> + Send>>;
+
+    async fn watch_hang_ups(
+        &self,
+        _: Request<v1::WatchHangUpsRequest>,
+    ) -> Result<Response<Self::WatchHangUpsStream>, Status> {
+        Err(Status::unimplemented("nothing is to end"))
+    }
 }
 
 #[tonic::async_trait]

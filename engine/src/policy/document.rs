@@ -10,6 +10,7 @@ use super::{
 use crate::{
     account::Limits,
     call::domain_name,
+    exposure::Caps,
     number::{Country, DialPlan},
     rules::Rule,
     schedule::HoursDocument,
@@ -58,6 +59,8 @@ pub struct PolicyDocument {
     pub new_accounts: NewAccountDocument,
     /// Whether accounts' limits follow what they do.
     pub training: TrainingMode,
+    /// How much an account's calls of a day may cost, and how long they may last abroad.
+    pub exposure: Caps,
 }
 
 /// How a challenged caller proves himself, and what that opens.
@@ -337,6 +340,7 @@ impl Default for PolicyDocument {
             risk: RiskDocument::default(),
             new_accounts: NewAccountDocument::default(),
             training: TrainingMode::default(),
+            exposure: Caps::default(),
         }
     }
 }

@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     account::Limits,
-    number::{CountrySet, DialPlan},
+    exposure::{Rates, Tariff},
+    number::{Country, CountrySet, DialPlan, E164},
     rules::Rule,
     schedule::{self, BusinessHours, HoursError},
 };
@@ -188,9 +189,25 @@ impl Policy {
         self.document.new_accounts.maximum
     }
 
+    /// What a call to a number of a country adds to its account's exposure; `None`: the policy caps none.
+    pub fn tariff(&self, number: &E164, country: Option<Country>, rates: &Rates) -> Option<Tariff> {
+        self.document.exposure.any().then(|| Tariff {
+            price: rates.of(number).unwrap_or_default(),
+            abroad: country != Some(self.dial_plan.home_country()),
+        })
+    }
+
     /// The calendar day and the hour of the clock in the policy's time zone.
     pub fn local(&self, at: Timestamp) -> civil::DateTime {
         self.time_zone.to_datetime(at)
+    }
+
+    /// When the calendar day of a moment began in the policy's time zone.
+    pub fn day_began(&self, at: Timestamp) -> Timestamp {
+        let local = at.to_zoned(self.time_zone.clone());
+        local
+            .start_of_day()
+            .map_or(at, |midnight| midnight.timestamp())
     }
 
     /// What an operator should know about it.

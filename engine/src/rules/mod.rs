@@ -19,6 +19,7 @@ mod r17_failed_verifications;
 mod r18_v06_risk;
 mod r19_source_flood;
 mod r20_v01_unknown_account;
+pub(crate) mod r21_exposure;
 
 pub use r12_malformed_input::injection;
 
@@ -72,6 +73,8 @@ pub enum Rule {
     Risk,
     /// R10, R08
     Concurrency,
+    /// R21
+    Exposure,
     /// V04, R11
     Quota,
     /// V05, R09
@@ -138,7 +141,7 @@ pub(crate) const JUDGING: [Asked; 8] = [
 
 impl Rule {
     /// How many there are.
-    pub const COUNT: usize = 20;
+    pub const COUNT: usize = 21;
 
     /// Every rule, in order.
     pub const ALL: [Self; Self::COUNT] = [
@@ -160,6 +163,7 @@ impl Rule {
         Self::DestinationCountry,
         Self::Risk,
         Self::Concurrency,
+        Self::Exposure,
         Self::Quota,
         Self::QuotaOffHours,
     ];
@@ -185,6 +189,7 @@ impl Rule {
             Self::DestinationCountry => "destination-country",
             Self::Risk => "risk",
             Self::Concurrency => "concurrency",
+            Self::Exposure => "exposure",
             Self::Quota => "quota",
             Self::QuotaOffHours => "quota-off-hours",
         }
@@ -297,7 +302,12 @@ mod tests {
             .iter()
             .chain(&JUDGING)
             .map(|asked| asked.rule)
-            .chain([Rule::Concurrency, Rule::Quota, Rule::QuotaOffHours])
+            .chain([
+                Rule::Concurrency,
+                Rule::Exposure,
+                Rule::Quota,
+                Rule::QuotaOffHours,
+            ])
             .collect();
         assert_eq!(asked, Rule::ALL);
     }

@@ -18,13 +18,14 @@ use crate::{
     account::Account,
     call::{AccountId, CallAttempt},
     decision::{Purpose, Ruling, Verdict},
+    exposure::Rates,
     facts::{Counting, Facts, Standing, Standpoint},
     judge::decide,
     lists::Lists,
     number::{E164, plan},
     policy::Policy,
     risk::{Predictor, pays},
-    usage::{Grant, GrantKind, HabitDay, Ledger, SlotTimes, Traits, Watch},
+    usage::{Day, Grant, GrantKind, HabitDay, Ledger, SlotTimes, Traits, Watch},
 };
 
 /// How many challenges a call can meet: each opens something, and there are no more purposes.
@@ -70,10 +71,11 @@ pub struct Simulation {
     policy: Policy,
     lists: Arc<Lists>,
     predictor: Predictor,
+    rates: Arc<Rates>,
     watch: Watch,
     residents: Residents,
-    /// The calls in progress: when each ends, whose it is, and which.
-    in_progress: BinaryHeap<Reverse<(Timestamp, AccountId, u64)>>,
+    /// The calls in progress: when each ends, whose it is, which, and for how many seconds it was answered.
+    in_progress: BinaryHeap<Reverse<(Timestamp, AccountId, u64, u64)>>,
     calls: u64,
 }
 
@@ -98,11 +100,12 @@ impl Residents {
 
 impl Simulation {
     /// A house under one policy, in which nobody has called yet.
-    pub fn new(policy: Policy, lists: Arc<Lists>, predictor: Predictor) -> Self {
+    pub fn new(policy: Policy, lists: Arc<Lists>, predictor: Predictor, rates: Arc<Rates>) -> Self {
         Self {
             policy,
             lists,
             predictor,
+            rates,
             watch: Watch::with_capacity(WATCHED),
             residents: Residents::default(),
             in_progress: BinaryHeap::new(),
@@ -165,21 +168,53 @@ impl Simulation {
         }
         let (mut outcome, last) = ruling;
         outcome.passed = last.verdict == Verdict::Allow;
-        if outcome.passed && call.attempt.concurrent_calls.is_none() {
-            let end = call.at + call.duration.max(SignedDuration::ZERO);
-            let ended = (end, call.attempt.account.clone(), self.calls);
-            self.in_progress.push(Reverse(ended));
+        if outcome.passed {
+            self.answer(call);
         }
         outcome
+    }
+
+    fn answer(&mut self, call: &SimulatedCall) {
+        let duration = call.duration.max(SignedDuration::ZERO);
+        let account = &call.attempt.account;
+        let resident = self.residents.of(account, &self.policy);
+        let open = resident.ledger.calls.get(self.calls);
+        if open.is_none() {
+            return;
+        }
+        if open.is_some_and(|open| open.tariff.is_some()) {
+            let day = Day::of(self.policy.local(call.at).date());
+            let policy = &self.policy;
+            resident
+                .ledger
+                .begin(day, || policy.day_began(call.at), call.at);
+            if let Some(open) = resident.ledger.calls.get_mut(self.calls) {
+                open.answered_at = Some(call.at.as_second());
+            }
+        }
+        let seconds = u64::try_from(duration.as_secs()).unwrap_or_default();
+        let ended = (call.at + duration, account.clone(), self.calls, seconds);
+        self.in_progress.push(Reverse(ended));
     }
 
     fn hang_up(&mut self, at: Timestamp) {
         while let Some(Reverse((end, ..))) = self.in_progress.peek()
             && *end <= at
-            && let Some(Reverse((_, account, call))) = self.in_progress.pop()
+            && let Some(Reverse((end, account, call, seconds))) = self.in_progress.pop()
         {
-            let resident = self.residents.of(&account, &self.policy);
-            resident.ledger.release(call);
+            let policy = &self.policy;
+            let Resident { ledger, .. } = self.residents.of(&account, policy);
+            if ledger
+                .calls
+                .get(call)
+                .is_some_and(|call| call.tariff.is_some())
+            {
+                let day = Day::of(policy.local(end).date());
+                ledger.begin(day, || policy.day_began(end), end);
+                let exposure = ledger.calls.exposure_of(call, Some(seconds), end);
+                ledger.charge(day, exposure);
+            }
+            ledger.calls.end(call);
         }
     }
 
@@ -189,6 +224,7 @@ impl Simulation {
             policy,
             lists,
             predictor,
+            rates,
             watch,
             residents,
             calls,
@@ -201,6 +237,7 @@ impl Simulation {
             lists,
             watch,
             predictor,
+            rates,
         };
         let facts = Facts::gather(&call.attempt, standing, call.at, counting);
         let number = facts.destination.as_ref().ok().map(|to| to.number);
@@ -265,7 +302,7 @@ mod tests {
     use super::*;
     use crate::{
         decision::Code,
-        exposure::Rates,
+        exposure::Caps,
         policy::PolicyDocument,
         risk::{FULL_WEIGHT, KnownNumbers, RiskModel},
     };
@@ -283,7 +320,14 @@ mod tests {
                 known: Arc::new(known),
                 cleared: Arc::default(),
             },
+            Arc::new(rates()),
         )
+    }
+
+    fn rates() -> Rates {
+        let mut rates = Rates::default();
+        rates.put("44", "0.60".parse().unwrap()).unwrap();
+        rates
     }
 
     fn call(at: &str, dialed: &str, seconds: i64, fraud: Option<bool>) -> SimulatedCall {
@@ -354,6 +398,31 @@ mod tests {
     }
 
     #[test]
+    fn calls_of_a_day_cost_no_more_than_they_may() {
+        let mut house = simulation(PolicyDocument {
+            allowed_destination_countries: vec!["GB".to_owned()],
+            exposure: Caps {
+                daily_cost: "12".parse().unwrap(),
+                ..Caps::default()
+            },
+            ..PolicyDocument::default()
+        });
+        let codes = [
+            ("2026-06-08T12:00:00-04:00", "00442079460123", Code::A00),
+            // Ten minutes have cost 6, and the call in progress another 6.
+            ("2026-06-08T12:10:00-04:00", "00442079460123", Code::A00),
+            ("2026-06-08T12:19:59-04:00", "00442079460123", Code::A00),
+            ("2026-06-08T12:20:00-04:00", "00442079460123", Code::R21),
+            ("2026-06-08T12:21:00-04:00", "12125550123", Code::A00),
+            ("2026-06-09T12:21:00-04:00", "00442079460123", Code::A00),
+        ];
+        for (at, dialed, code) in codes {
+            let outcome = house.call(&call(at, dialed, 600, None));
+            assert_eq!(outcome.ruling.code, code, "{at}");
+        }
+    }
+
+    #[test]
     fn what_was_learned_is_not_new_and_what_was_fraud_is_not_learned() {
         let mut house = simulation(PolicyDocument::default());
         let london = |at, fraud| call(at, "00442079460123", 60, fraud);
@@ -367,8 +436,7 @@ mod tests {
     #[test]
     fn calls_are_added_up_by_what_is_known_of_them() {
         let mut house = simulation(PolicyDocument::default());
-        let mut rates = Rates::default();
-        rates.put("44", "0.60".parse().unwrap()).unwrap();
+        let rates = rates();
         let mut tally = Tally::default();
         for (dialed, fraud) in [
             ("00442079460123", Some(true)),

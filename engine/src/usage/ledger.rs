@@ -2,26 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::{Day, HabitDay, Habits, Traits};
-use crate::number::Country;
-
-/// How long a call holds a slot that nobody gives back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SlotTimes {
-    /// Seconds from the decision to the switch's word that the call has started.
-    pub reserved: u32,
-    /// Seconds from the start of a call: longer than any call lasts, so that a lost hang-up can't stick.
-    pub started: u32,
-}
-
-/// A call that holds one of the account's slots, by a hash of its Call-ID.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Slot {
-    /// Which call.
-    pub call: u64,
-    /// Until when it holds the slot, in seconds since 1970.
-    pub until: i64,
-}
+use super::{Day, HabitDay, Habits, OpenCalls, Traits};
+use crate::{exposure::Exposure, number::Country};
 
 /// Which way a grant opens a country.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,14 +51,23 @@ impl Occupancy {
     }
 }
 
+#[derive(Clone, Copy, Debug, Default)]
+struct Spent {
+    day: Day,
+    exposure: Exposure,
+}
+
 /// What an account has used.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
     day: Day,
     today: u32,
     today_off_hours: u32,
-    slots: Vec<Slot>,
+    /// The calls that were allowed and have not ended.
+    pub calls: OpenCalls,
     grants: Vec<Grant>,
+    /// What the day's calls that have ended came to; there is a million accounts, and few have a cap.
+    spent: Option<Box<Spent>>,
     /// There are a million accounts, and many never call.
     habits: Option<Box<Habits>>,
 }
@@ -95,15 +86,13 @@ impl Ledger {
     /// What is used at a moment. A ledger's day never goes back: where the policy's zone is moved to the west, calls
     /// count on the day that was reached until the date catches up.
     pub fn occupancy(&self, day: Day, at: Timestamp) -> Occupancy {
-        let now = at.as_second();
-        let held = self.slots.iter().filter(|slot| slot.until > now).count();
         let (today, today_off_hours) = if day <= self.day {
             (self.today, self.today_off_hours)
         } else {
             (0, 0)
         };
         Occupancy {
-            concurrent: u32::try_from(held).unwrap_or(u32::MAX),
+            concurrent: self.calls.held(at),
             today,
             today_off_hours,
         }
@@ -132,25 +121,54 @@ impl Ledger {
     }
 
     /// Sets the day's counters to zero.
-    pub fn reset(&mut self) {
+    pub fn reset(&mut self, at: Timestamp) {
         (self.today, self.today_off_hours) = (0, 0);
+        if let Some(spent) = &mut self.spent {
+            spent.exposure = Exposure::default();
+        }
+        self.calls.charge_from(at.as_second(), at);
     }
 
-    /// Gives a call a slot, or the one it has for longer.
-    pub fn hold(&mut self, call: u64, until: i64, at: Timestamp) {
-        let now = at.as_second();
-        self.slots.retain(|slot| slot.until > now);
-        match self.slots.iter_mut().find(|slot| slot.call == call) {
-            Some(slot) => slot.until = slot.until.max(until),
-            None => self.slots.push(Slot { call, until }),
+    /// What the day's calls have come to, those in progress by the time that they have taken so far. On a new day, those in
+    /// progress count once it has begun ([`Self::begin`]).
+    pub fn exposure(&self, day: Day, at: Timestamp) -> Exposure {
+        match &self.spent {
+            Some(spent) if spent.day < day => Exposure::default(),
+            spent => {
+                let mut all = self.calls.exposure(at);
+                all.add(
+                    spent
+                        .as_ref()
+                        .map(|spent| spent.exposure)
+                        .unwrap_or_default(),
+                );
+                all
+            }
         }
     }
 
-    /// Gives a call's slot back.
-    pub fn release(&mut self, call: u64) {
-        self.slots.retain(|slot| slot.call != call);
-        if self.slots.is_empty() {
-            self.slots = Vec::new();
+    /// Begins a day, unless it has begun: what calls in progress came to before was yesterday.
+    pub fn begin(&mut self, day: Day, began: impl FnOnce() -> Timestamp, at: Timestamp) {
+        let spent = self.spent.get_or_insert_default();
+        if day > spent.day {
+            **spent = Spent {
+                day,
+                ..Spent::default()
+            };
+            self.calls.charge_from(began().as_second(), at);
+        }
+    }
+
+    /// Adds what calls of a day came to that have ended. A day that has passed is passed over.
+    pub fn charge(&mut self, day: Day, exposure: Exposure) {
+        if exposure == Exposure::default() {
+            return;
+        }
+        let spent = self.spent.get_or_insert_default();
+        if day > spent.day {
+            **spent = Spent { day, exposure };
+        } else if day == spent.day {
+            spent.exposure.add(exposure);
         }
     }
 
@@ -212,6 +230,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::{exposure::Tariff, usage::OpenCall};
 
     fn noon() -> Timestamp {
         "2026-06-08T12:00:00Z".parse().unwrap()
@@ -243,7 +262,8 @@ mod tests {
     #[test]
     fn a_lost_hang_up_does_not_stick() {
         let mut ledger = Ledger::default();
-        ledger.hold(7, (noon() + 4.hours()).as_second(), noon());
+        let until = (noon() + 4.hours()).as_second();
+        ledger.calls.start(7, "a84b4c76e66710", until, noon());
         assert_eq!(
             ledger
                 .occupancy(Day::default(), noon() + 3.hours())
@@ -256,6 +276,124 @@ mod tests {
                 .concurrent,
             0
         );
+    }
+
+    const MONDAY: Day = Day(20_260_608);
+    const TUESDAY: Day = Day(20_260_609);
+
+    /// An answered call at 0.60 a minute.
+    fn answer(ledger: &mut Ledger, key: u64, at: Timestamp) {
+        let until = (at + 4.hours()).as_second();
+        let price = "0.60".parse().unwrap();
+        let call = OpenCall {
+            tariff: Some(Tariff {
+                price,
+                abroad: true,
+            }),
+            ..OpenCall::new(key, until)
+        };
+        ledger.calls.allow(call, at);
+        ledger
+            .calls
+            .start(key, "a84b4c76e66710", until, at)
+            .answered_at = Some(at.as_second());
+    }
+
+    /// Ends a call as a switch tells it; what it was charged.
+    fn end(
+        ledger: &mut Ledger,
+        key: u64,
+        answered_for: Option<u64>,
+        day: Day,
+        at: Timestamp,
+    ) -> u64 {
+        let exposure = ledger.calls.exposure_of(key, answered_for, at);
+        ledger.calls.end(key);
+        ledger.charge(day, exposure);
+        exposure.seconds_abroad
+    }
+
+    fn beginning(ledger: &mut Ledger, day: Day, at: Timestamp) {
+        ledger.begin(day, || at, at);
+    }
+
+    fn seconds(ledger: &Ledger, day: Day, at: Timestamp) -> u64 {
+        ledger.exposure(day, at).seconds_abroad
+    }
+
+    #[test]
+    fn calls_count_while_they_last_and_by_what_the_switch_tells_when_they_end() {
+        let mut ledger = Ledger::default();
+        answer(&mut ledger, 1, noon());
+        answer(&mut ledger, 2, noon() + 10.seconds());
+        let later = noon() + 60.seconds();
+        assert_eq!(seconds(&ledger, MONDAY, later), 60 + 50);
+        assert_eq!(ledger.exposure(MONDAY, later).cost.to_string(), "1.10");
+        // It began to be answered before the switch told so.
+        assert_eq!(end(&mut ledger, 1, Some(62), MONDAY, later), 62);
+        assert_eq!(end(&mut ledger, 2, None, MONDAY, later), 50);
+        assert_eq!(end(&mut ledger, 3, Some(9_999), MONDAY, later), 0);
+        assert_eq!(seconds(&ledger, MONDAY, noon() + 9.hours()), 112);
+    }
+
+    #[test]
+    fn a_call_over_midnight_counts_for_each_day_what_it_lasted_there() {
+        let mut ledger = Ledger::default();
+        answer(&mut ledger, 1, noon());
+        beginning(&mut ledger, MONDAY, noon());
+        let midnight = noon() + 100.seconds();
+        assert_eq!(seconds(&ledger, TUESDAY, midnight), 0);
+        beginning(&mut ledger, TUESDAY, midnight);
+        let later = midnight + 20.seconds();
+        assert_eq!(seconds(&ledger, TUESDAY, later), 20);
+        assert_eq!(end(&mut ledger, 1, Some(120), TUESDAY, later), 20);
+        assert_eq!(seconds(&ledger, TUESDAY, later), 20);
+    }
+
+    #[test]
+    fn a_reset_forgives_what_calls_in_progress_have_come_to() {
+        let mut ledger = Ledger::default();
+        answer(&mut ledger, 1, noon());
+        answer(&mut ledger, 2, noon());
+        let later = noon() + 60.seconds();
+        end(&mut ledger, 1, Some(60), MONDAY, later);
+        ledger.reset(later);
+        assert_eq!(seconds(&ledger, MONDAY, later), 0);
+        // Nor does the day's beginning, which was before, bring it back.
+        beginning(&mut ledger, MONDAY, noon());
+        assert_eq!(
+            end(&mut ledger, 2, Some(75), MONDAY, later + 15.seconds()),
+            15
+        );
+    }
+
+    #[test]
+    fn a_lost_hang_up_costs_what_its_slot_lasts_and_is_forgotten_the_next_day() {
+        let mut ledger = Ledger::default();
+        answer(&mut ledger, 1, noon());
+        beginning(&mut ledger, MONDAY, noon());
+        let evening = noon() + 9.hours();
+        ledger
+            .calls
+            .allow(OpenCall::new(2, evening.as_second() + 60), evening);
+        assert_eq!(seconds(&ledger, MONDAY, evening), 4 * 3_600);
+        assert_eq!(ledger.occupancy(MONDAY, evening).concurrent, 1);
+        beginning(&mut ledger, TUESDAY, noon() + 12.hours());
+        assert_eq!(ledger.calls.iter().count(), 0);
+    }
+
+    #[test]
+    fn what_a_switch_never_tells_is_bounded() {
+        let mut ledger = Ledger::default();
+        for key in 0..2_000 {
+            let call = OpenCall {
+                tariff: Some(Tariff::default()),
+                holds: false,
+                ..OpenCall::new(key, noon().as_second() + 10)
+            };
+            ledger.calls.allow(call, noon());
+        }
+        assert_eq!(ledger.calls.iter().count(), 256);
     }
 
     #[test]
@@ -299,18 +437,18 @@ mod tests {
                 match event {
                     0 => {
                         let until = now.as_second() + 60;
-                        ledger.hold(call, until, now);
+                        ledger.calls.allow(OpenCall::new(call, until), now);
                         held.insert(call, until);
                     }
                     _ => {
-                        ledger.release(call);
+                        ledger.calls.end(call);
                         held.remove(&call);
                     }
                 }
                 prop_assert_eq!(ledger.occupancy(Day::default(), now).concurrent as usize, held.len());
             }
             for call in 0..20 {
-                ledger.release(call);
+                ledger.calls.end(call);
             }
             prop_assert_eq!(ledger.occupancy(Day::default(), now).concurrent, 0);
         }

@@ -15,7 +15,7 @@ use crate::config::{Config, OnUnavailable, ResponseMode};
 pub(super) struct Answer {
     /// `allow`, `deny` or `challenge`.
     pub(super) verdict: &'static str,
-    /// A00, R01 to R20, V01 to V06; A99, R99, V99 where no server decided.
+    /// A00, R01 to R21, V01 to V06; A99, R99, V99 where no server decided.
     pub(super) code: String,
     reason: String,
     /// 503, 603 or 302; 0 with a challenge.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tfps_engine::{
     call::domain_name,
+    exposure::Money,
     policy::{DEFAULT, Policy, PolicyDocument},
 };
 
@@ -21,6 +22,25 @@ pub struct PolicyView {
     pub record: PolicyRecord,
     /// Compiled.
     pub policy: Arc<Policy>,
+    /// What an operator should know about it.
+    pub notices: Vec<String>,
+}
+
+impl PolicyView {
+    fn new(record: PolicyRecord, policy: Arc<Policy>, snapshot: &Snapshot) -> Self {
+        let mut notices = policy.notices();
+        if policy.document.exposure.daily_cost > Money::NONE && snapshot.rates.is_empty() {
+            notices.push(
+                "exposure.daily_cost caps nothing: the server has no rates (exposure.rates_file)"
+                    .to_owned(),
+            );
+        }
+        Self {
+            record,
+            policy,
+            notices,
+        }
+    }
 }
 
 impl Admin {
@@ -157,7 +177,7 @@ impl Admin {
             by = caller.name,
             "a policy was put"
         );
-        Ok(PolicyView { record, policy })
+        Ok(PolicyView::new(record, policy, &self.state.snapshot.load()))
     }
 
     /// Deletes a policy that no account names; with an etag, only that version.
@@ -213,7 +233,7 @@ impl Admin {
             .into_iter()
             .filter_map(|record| {
                 let policy = Arc::clone(snapshot.policies.get(&record.domain, &record.name)?);
-                Some(PolicyView { record, policy })
+                Some(PolicyView::new(record, policy, &snapshot))
             })
             .collect())
     }

@@ -36,6 +36,7 @@ use crate::{
     accounts::Book,
     admin::{Admin, ListKeeper},
     auth::Tokens,
+    calls::CallWatch,
     check::{Checker, Parts, Settings},
     clock::Clock,
     config::{Config, Overrides},
@@ -83,6 +84,7 @@ pub struct App {
     shipping: JoinHandle<()>,
     stop_shipping: oneshot::Sender<()>,
     admin: Arc<Admin>,
+    calls: Arc<CallWatch>,
     trainer: Arc<Trainer>,
     clock: Clock,
     config: Config,
@@ -193,6 +195,11 @@ impl App {
             book: Arc::clone(&book),
             clock: clock.clone(),
         });
+        let calls = Arc::new(CallWatch {
+            state: Arc::clone(&state),
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+        });
         let learner = Arc::new(Learner {
             state: Arc::clone(&state),
             store: Arc::clone(&store),
@@ -201,6 +208,7 @@ impl App {
             checker: Arc::clone(&checker),
             journal: Arc::clone(&journal),
             shipper: shipper_handle.clone(),
+            calls: Arc::clone(&calls),
             clock: clock.clone(),
         });
         let default_deadline_ms = Arc::new(AtomicU64::new(config.requests.default_deadline_ms));
@@ -208,6 +216,7 @@ impl App {
             file,
             overrides,
             config: Mutex::new(config.clone()),
+            state: Arc::clone(&state),
             checker: Arc::clone(&checker),
             feeds,
             shipper: shipper_handle,
@@ -250,13 +259,18 @@ impl App {
             .register_encoded_file_descriptor_set(tfps_proto::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
             .build_v1()?;
-        let check = CheckRpc::new(Arc::clone(&checker), watch_stopping.clone());
+        let check = CheckRpc::new(
+            Arc::clone(&checker),
+            Arc::clone(&state),
+            watch_stopping.clone(),
+        );
         let routes = Routes::new(CheckServiceServer::new(check.clone()))
             .add_service(LearnServiceServer::new(LearnRpc::new(learner)))
             .add_service(VerifyServiceServer::new(VerifyRpc::new(verifier)))
             .add_service(
                 AdminServiceServer::new(AdminRpc::new(
                     Arc::clone(&admin),
+                    Arc::clone(&calls),
                     checker,
                     Arc::clone(&operation),
                     Arc::clone(&trainer),
@@ -299,6 +313,7 @@ impl App {
             shipping,
             stop_shipping,
             admin,
+            calls,
             trainer,
             clock,
             config,
@@ -375,6 +390,7 @@ impl App {
         ));
         let fading = tokio::spawn(fade_every_day(Arc::clone(&self.admin.lists)));
         let training = tokio::spawn(every_night(self.trainer));
+        let watching_calls = tokio::spawn(self.calls.run());
         let pruning = tokio::spawn(prune_every(
             Arc::clone(&self.store),
             Arc::clone(&self.operation),
@@ -410,6 +426,7 @@ impl App {
         pruning.abort();
         learning.abort();
         training.abort();
+        watching_calls.abort();
         fading.abort();
         if let Some(http) = http {
             http.abort();

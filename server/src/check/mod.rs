@@ -253,6 +253,7 @@ impl Checker {
             lists: &snapshot.lists,
             watch: &self.state.watch,
             predictor: &snapshot.predictor,
+            rates: &snapshot.rates,
         }
     }
 }

@@ -11,7 +11,8 @@ pub use error::ConfigError;
 pub use lists::{ListFormat, ListSource};
 pub use secret::Secret;
 pub use sections::{
-    Calls, Decisions, Geo, Journal, KnownCountry, KnownReputation, Requests, Risk, Tls, Watch,
+    Calls, Decisions, Exposure, Geo, Journal, KnownCountry, KnownReputation, Requests, Risk, Tls,
+    Watch,
 };
 pub use sources::{AbuseIpdb, Apiban, Outbound};
 pub use tfps_daemon::log::{Log, LogFormat};
@@ -76,6 +77,8 @@ pub struct Config {
     pub geo: Geo,
     /// What was learned of fraud.
     pub risk: Risk,
+    /// What calls cost.
+    pub exposure: Exposure,
     /// The general `default` policy of a new database.
     pub policy: PolicyDocument,
 }
@@ -173,6 +176,7 @@ impl Default for Config {
             reputation: Vec::new(),
             geo: Geo::default(),
             risk: Risk::default(),
+            exposure: Exposure::default(),
             policy: PolicyDocument::default(),
         }
     }

@@ -154,6 +154,14 @@ pub struct Risk {
     pub model_file: PathBuf,
 }
 
+/// What calls cost.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Exposure {
+    /// A rate sheet; empty: there are no rates.
+    pub rates_file: PathBuf,
+}
+
 /// The known country of a network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -7,12 +7,20 @@ use tfps_proto::v1::{
     self, CheckRequest, CheckResponse, StreamChecksRequest, StreamChecksResponse,
     check_service_server::CheckService, stream_checks_response::Result as Answer,
 };
+use tokio_stream::wrappers::BroadcastStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{Stopping, answers::answers, caller, convert::decision, status};
+use super::{
+    Stopping,
+    answers::answers,
+    caller,
+    convert::{self, decision},
+    status,
+};
 use crate::{
     auth::{Permission, Principal},
     check::Checker,
+    state::State,
 };
 
 /// Checks of one stream that are decided at once; more wait in the client's window.
@@ -22,13 +30,18 @@ const STREAM_WINDOW: usize = 256;
 #[derive(Clone)]
 pub struct CheckRpc {
     checker: Arc<Checker>,
+    state: Arc<State>,
     stopping: Stopping,
 }
 
 impl CheckRpc {
     /// Asks this checker.
-    pub fn new(checker: Arc<Checker>, stopping: Stopping) -> Self {
-        Self { checker, stopping }
+    pub fn new(checker: Arc<Checker>, state: Arc<State>, stopping: Stopping) -> Self {
+        Self {
+            checker,
+            state,
+            stopping,
+        }
     }
 
     pub(super) async fn answer(
@@ -115,6 +128,40 @@ impl CheckService for CheckRpc {
             }
         });
         Ok(Response::new(Box::pin(answers)))
+    }
+
+    type WatchHangUpsStream =
+        Pin<Box<dyn Stream<Item = Result<v1::WatchHangUpsResponse, Status>> + Send>>;
+
+    async fn watch_hang_ups(
+        &self,
+        request: Request<v1::WatchHangUpsRequest>,
+    ) -> Result<Response<Self::WatchHangUpsStream>, Status> {
+        let caller = caller(&request)?;
+        caller.require(Permission::Decide)?;
+        let mut stopping = self.stopping.clone();
+        let stop = async move {
+            let _ = stopping.wait_for(|stopping| *stopping).await;
+        };
+        let (outstanding, orders) = self.state.hang_ups.listen();
+        // What a listener that lags has missed is ordered again.
+        let orders = BroadcastStream::new(orders).filter_map(async |order| order.ok());
+        let orders = stream::iter(outstanding)
+            .chain(orders)
+            .filter(move |order| {
+                let domain = caller.domain.as_deref();
+                let is_his = domain.is_none_or(|domain| order.account.domain() == domain);
+                std::future::ready(is_his)
+            })
+            .map(|order| {
+                Ok(v1::WatchHangUpsResponse {
+                    hang_up: Some(convert::call::hang_up(&order)),
+                })
+            });
+        let end = stream::once(async { Err(status::stopping()) });
+        Ok(Response::new(Box::pin(
+            orders.take_until(Box::pin(stop)).chain(end),
+        )))
     }
 }
 

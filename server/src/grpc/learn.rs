@@ -139,7 +139,10 @@ fn progress(call: v1::CallProgress) -> Result<CallProgress, Status> {
             ));
         }
     };
-    let duration = convert::duration("call.duration", call.duration, LONGEST_CALL)?;
+    let duration = match call.duration {
+        None => None,
+        told => Some(convert::duration("call.duration", told, LONGEST_CALL)?),
+    };
     if call.cause > 127 {
         return Err(status::invalid(
             "call.cause",

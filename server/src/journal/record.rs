@@ -2,7 +2,11 @@
 
 use jiff::Timestamp;
 use prost::Message;
-use tfps_engine::{call::AccountId, usage::Day};
+use tfps_engine::{
+    call::AccountId,
+    exposure::{Exposure, Money},
+    usage::Day,
+};
 
 /// A decision, with the call it is about. The numbers of verdict, purpose and kind are the API's.
 #[derive(Clone, PartialEq, Message)]
@@ -202,6 +206,36 @@ pub struct CallRecord {
     /// Until when it holds a slot, in seconds since 1970; 0: it holds none.
     #[prost(int64, tag = "8")]
     pub slot_until: i64,
+    /// The number that is called, without `+`; empty where no decision told it.
+    #[prost(string, tag = "9")]
+    pub e164: String,
+    /// Whether somebody calls for help.
+    #[prost(bool, tag = "10")]
+    pub emergency: bool,
+    /// With the end: the day that it is charged to, as YYYYMMDD.
+    #[prost(int32, tag = "11")]
+    pub day: i32,
+    /// With the end: what it has cost on that day, in millionths.
+    #[prost(uint64, tag = "12")]
+    pub cost: u64,
+    /// With the end: how many seconds it lasted abroad on that day.
+    #[prost(uint64, tag = "13")]
+    pub seconds_abroad: u64,
+}
+
+impl CallRecord {
+    /// The account.
+    pub fn account(&self) -> Option<AccountId> {
+        AccountId::new(&self.username, &self.domain).ok()
+    }
+
+    /// What it is charged with at its end.
+    pub fn exposure(&self) -> Exposure {
+        Exposure {
+            cost: Money::from_millionths(self.cost),
+            seconds_abroad: self.seconds_abroad,
+        }
+    }
 }
 
 /// One record.
@@ -231,6 +265,9 @@ pub struct ResetRecord {
     /// The account.
     #[prost(string, tag = "2")]
     pub domain: String,
+    /// When, in milliseconds since 1970.
+    #[prost(int64, tag = "3")]
+    pub at: i64,
 }
 
 /// What a [`Record`] that holds a decision begins with: field 1, length-delimited.

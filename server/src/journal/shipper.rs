@@ -11,7 +11,7 @@ use std::{
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use tfps_engine::call::AccountId;
+use tfps_engine::{call::AccountId, exposure::Exposure};
 use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, MissedTickBehavior, interval, sleep},
@@ -272,7 +272,7 @@ fn shipment(records: Vec<(Position, Record)>, position: Position) -> Shipment {
         position,
         ..Shipment::default()
     };
-    let mut usage: HashMap<(AccountId, i32), (u32, u32)> = HashMap::new();
+    let mut usage: HashMap<(AccountId, i32), (u32, u32, Exposure)> = HashMap::new();
     let mut grants: HashMap<i64, i64> = HashMap::new();
     for (_, record) in records {
         match record.entry {
@@ -280,7 +280,8 @@ fn shipment(records: Vec<(Position, Record)>, position: Position) -> Shipment {
                 if decision.counted
                     && let Some(account) = decision.account()
                 {
-                    let (business, off_hours) = usage.entry((account, decision.day)).or_default();
+                    let (business, off_hours, _) =
+                        usage.entry((account, decision.day)).or_default();
                     *if decision.off_hours {
                         off_hours
                     } else {
@@ -292,11 +293,19 @@ fn shipment(records: Vec<(Position, Record)>, position: Position) -> Shipment {
                 }
                 shipment.decisions.push(decision);
             }
-            Some(Entry::Call(call)) => shipment.calls.push(call),
+            Some(Entry::Call(call)) => {
+                if call.exposure() != Exposure::default()
+                    && let Some(account) = call.account()
+                {
+                    let (.., exposure) = usage.entry((account, call.day)).or_default();
+                    exposure.add(call.exposure());
+                }
+                shipment.calls.push(call);
+            }
             Some(Entry::Reset(reset)) => {
                 if let Ok(account) = AccountId::new(&reset.username, &reset.domain) {
                     usage.retain(|(other, _), _| *other != account);
-                    shipment.resets.push(account);
+                    shipment.resets.push((account, reset.at));
                 }
             }
             None => {}
@@ -304,12 +313,15 @@ fn shipment(records: Vec<(Position, Record)>, position: Position) -> Shipment {
     }
     shipment.usage = usage
         .into_iter()
-        .map(|((account, day), (business, off_hours))| DayUsage {
-            account,
-            day,
-            business,
-            off_hours,
-        })
+        .map(
+            |((account, day), (business, off_hours, exposure))| DayUsage {
+                account,
+                day,
+                business,
+                off_hours,
+                exposure,
+            },
+        )
         .collect();
     shipment.grants = grants.into_iter().collect();
     shipment
@@ -342,6 +354,7 @@ mod tests {
         let reset = ResetRecord {
             username: "alice".to_owned(),
             domain: "a.b".to_owned(),
+            at: 0,
         };
         let reset = (
             Position::default(),

@@ -2,11 +2,15 @@
 
 mod accounts;
 mod challenges;
+mod hang_ups;
+mod in_progress;
 mod recent;
 mod snapshot;
 
 pub use accounts::{Accounts, Resident};
 pub use challenges::{About, Challenges, Pending};
+pub use hang_ups::{HangUp, HangUps};
+pub use in_progress::InProgress;
 pub use recent::{Claim, Claimed, Recent};
 pub use snapshot::{Policies, Snapshot};
 
@@ -35,9 +39,30 @@ pub struct State {
     pub challenges: Challenges,
     /// The Call-IDs that were answered.
     pub recent: Recent,
+    /// Who has calls in progress.
+    pub in_progress: InProgress,
+    /// The calls in progress that are to end.
+    pub hang_ups: HangUps,
 }
 
+/// Challenges that wait at the most.
+const MAX_CHALLENGES: usize = 200_000;
+
 impl State {
+    /// Nothing has been counted yet. Of strangers about `capacity` are remembered at the most, and of Call-IDs `call_ids`.
+    pub fn new(accounts: Accounts, snapshot: Snapshot, capacity: usize, call_ids: usize) -> Self {
+        Self {
+            accounts,
+            strangers: Accounts::bounded(capacity),
+            snapshot: ArcSwap::from_pointee(snapshot),
+            watch: Watch::with_capacity(capacity),
+            challenges: Challenges::with_capacity(capacity.min(MAX_CHALLENGES)),
+            recent: Recent::with_capacity(call_ids),
+            in_progress: InProgress::default(),
+            hang_ups: HangUps::default(),
+        }
+    }
+
     /// The ledger of an account, known or not; `None` where nothing has been counted about it.
     pub fn ledger(&self, id: &AccountId) -> Option<Arc<Mutex<Ledger>>> {
         let resident = self.accounts.get(id).or_else(|| self.strangers.get(id))?;
@@ -80,19 +105,13 @@ mod tests {
 
     fn state() -> State {
         let policy = tfps_engine::policy::Policy::compile(PolicyDocument::default()).unwrap();
-        State {
-            accounts: Accounts::default(),
-            strangers: Accounts::bounded(1_000),
-            snapshot: ArcSwap::from_pointee(Snapshot::new(
-                Policies::new(policy),
-                Lists::default(),
-                Arc::new(tfps_engine::risk::RiskModel::built_in()),
-                Timestamp::UNIX_EPOCH,
-            )),
-            watch: Watch::with_capacity(1_000),
-            challenges: Challenges::with_capacity(1_000),
-            recent: Recent::with_capacity(1_000),
-        }
+        let snapshot = Snapshot::new(
+            Policies::new(policy),
+            Lists::default(),
+            Arc::new(tfps_engine::risk::RiskModel::built_in()),
+            Timestamp::UNIX_EPOCH,
+        );
+        State::new(Accounts::default(), snapshot, 1_000, 1_000)
     }
 
     fn account(state: &State, id: &AccountId) -> Account {

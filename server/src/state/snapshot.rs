@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 use tfps_engine::{
+    exposure::Rates,
     lists::Lists,
     policy::{DEFAULT, Policy},
     risk::{Cleared, KnownNumbers, Predictor, RiskModel, faded},
@@ -18,6 +19,8 @@ pub struct Snapshot {
     pub lists: Lists,
     /// What is known of fraud: it knows the blocked numbers of the lists.
     pub predictor: Predictor,
+    /// What calls cost.
+    pub rates: Arc<Rates>,
 }
 
 impl Snapshot {
@@ -32,6 +35,16 @@ impl Snapshot {
                 known,
                 cleared: Arc::default(),
             },
+            rates: Arc::default(),
+        }
+    }
+
+    /// This one with other rates.
+    #[must_use]
+    pub fn with_rates(&self, rates: Arc<Rates>) -> Self {
+        Self {
+            rates,
+            ..self.clone()
         }
     }
 
@@ -50,6 +63,7 @@ impl Snapshot {
                 known,
                 ..self.predictor.clone()
             },
+            rates: Arc::clone(&self.rates),
         }
     }
 

@@ -14,9 +14,10 @@ pub use queries::{
 };
 pub(crate) use records::limit_columns;
 pub use records::{
-    AccountRecord, AllowedCall, DayUsage, EntryRecord, GrantRecord, OpenedChallenge, OutcomeRecord,
-    Passed, PolicyRecord, ReputationRecord, ReputationSource, Shipment, SourceMark, Terms,
-    TokenRecord, TrainingRecord, TrainingState, VerificationRecord, VerificationStatus, Written,
+    AccountRecord, AllowedCall, DayUsage, EntryRecord, GrantRecord, OpenCallRecord,
+    OpenedChallenge, OutcomeRecord, Passed, PolicyRecord, ReputationRecord, ReputationSource,
+    Shipment, SourceMark, Terms, TokenRecord, TrainingRecord, TrainingState, VerificationRecord,
+    VerificationStatus, Written,
 };
 pub use sqlite::SqliteStore;
 
@@ -29,7 +30,7 @@ use tfps_engine::{
     number::E164,
 };
 
-use crate::journal::{CallRecord, DecisionRecord, Position};
+use crate::journal::{DecisionRecord, Position};
 
 /// What went wrong in the database.
 #[derive(Debug, thiserror::Error)]
@@ -229,8 +230,8 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Statistics, StoreError>;
     /// The usage of days from one on.
     async fn usage_since(&self, day: i32) -> Result<Vec<DayUsage>, StoreError>;
-    /// The calls that have not ended and still hold a slot.
-    async fn open_calls(&self, now: Timestamp) -> Result<Vec<CallRecord>, StoreError>;
+    /// The calls that have not ended and held a slot at a moment or later.
+    async fn open_calls(&self, since: Timestamp) -> Result<Vec<OpenCallRecord>, StoreError>;
     /// Deletes what is older than a moment: decisions, calls, usage, failures, verifications, expired entries and
     /// reputations.
     async fn prune(&self, before: Timestamp, now: Timestamp) -> Result<u64, StoreError>;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tfps_engine::{
     account::{Account, Limits},
     call::AccountId,
+    exposure::Exposure,
     lists::ListEntry,
     number::{Country, CountrySet, E164},
     usage::GrantKind,
@@ -289,6 +290,27 @@ pub struct DayUsage {
     pub business: u32,
     /// Off hours.
     pub off_hours: u32,
+    /// What those that have ended came to.
+    pub exposure: Exposure,
+}
+
+/// A call that a switch told has started and that has not ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenCallRecord {
+    /// The account.
+    pub account: AccountId,
+    /// The Call-ID.
+    pub call_id: String,
+    /// The number that is called, without `+`; empty where no decision told it.
+    pub e164: String,
+    /// Whether somebody calls for help.
+    pub emergency: bool,
+    /// When it was answered.
+    pub answered_at: Option<Timestamp>,
+    /// Until when it holds a slot, in seconds since 1970.
+    pub slot_until: i64,
+    /// What came before this, in seconds since 1970, is charged for no more.
+    pub charged_from: i64,
 }
 
 /// What the journal ships in one transaction.
@@ -298,8 +320,8 @@ pub struct Shipment {
     pub decisions: Vec<DecisionRecord>,
     /// The calls' progress.
     pub calls: Vec<CallRecord>,
-    /// The accounts whose counters were set to zero: theirs are deleted first.
-    pub resets: Vec<AccountId>,
+    /// The accounts whose counters were set to zero, and when, in milliseconds since 1970: theirs are deleted first.
+    pub resets: Vec<(AccountId, i64)>,
     /// What is added to the usage of days.
     pub usage: Vec<DayUsage>,
     /// How many calls used a grant.

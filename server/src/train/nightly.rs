@@ -94,7 +94,6 @@ mod tests {
     use tempfile::TempDir;
     use tfps_engine::{
         account::Account, lists::Lists, number::Country, policy::PolicyDocument, risk::RiskModel,
-        usage::Watch,
     };
 
     use super::*;
@@ -104,7 +103,7 @@ mod tests {
         check::first_id_of,
         clock::Clock,
         journal::DecisionRecord,
-        state::{Accounts, Challenges, Policies, Recent, Snapshot, State},
+        state::{Accounts, Policies, Snapshot, State},
         store::{Shipment, SqliteStore, Store, TrainingFilter, TrainingRecord, TrainingState},
     };
 
@@ -136,14 +135,7 @@ mod tests {
                 Arc::new(RiskModel::built_in()),
                 night,
             );
-            let state = Arc::new(State {
-                accounts: Accounts::default(),
-                strangers: Accounts::bounded(1_000),
-                snapshot: arc_swap::ArcSwap::from_pointee(snapshot),
-                watch: Watch::with_capacity(1_000),
-                challenges: Challenges::with_capacity(1_000),
-                recent: Recent::with_capacity(1_000),
-            });
+            let state = Arc::new(State::new(Accounts::default(), snapshot, 1_000, 1_000));
             let policy = state.snapshot.load().policies.all().remove(0);
             let book = Arc::new(Book::new(Arc::clone(&state), Arc::clone(&store)));
             let alice = Account::new("alice@example.com".parse().unwrap(), &policy);

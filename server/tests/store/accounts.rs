@@ -1,6 +1,6 @@
 //! Accounts.
 
-use tfps_engine::account::RareText;
+use tfps_engine::{account::RareText, exposure::Exposure};
 use tfps_server::store::{
     AccountFilter, AccountRecord, DayUsage, GrantRecord, Passed, Shipment, Store, StoreError,
 };
@@ -89,6 +89,7 @@ pub async fn what_hangs_on_an_account_goes_with_it(store: &impl Store) {
             day: 20_260_608,
             business: 1,
             off_hours: 2,
+            exposure: Exposure::default(),
         };
         let shipment = Shipment {
             usage: vec![usage],

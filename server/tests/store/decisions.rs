@@ -1,8 +1,11 @@
-//! Decisions, usage and calls: what the journal ships, and what is read of it.
+//! Decisions, and what else the journal ships, and what is read of it.
 
-use tfps_engine::lists::{Change, EntryKind};
+use tfps_engine::{
+    exposure::Exposure,
+    lists::{Change, EntryKind},
+};
 use tfps_server::{
-    journal::{CallRecord, DecisionRecord, Position, Progress},
+    journal::{DecisionRecord, Position},
     store::{DayUsage, DecisionFilter, EntryFilter, OutcomeRecord, Shipment, Store},
 };
 
@@ -176,87 +179,6 @@ pub async fn decisions_are_listed_newest_first_by_filter_and_page(store: &impl S
     assert_eq!(store.challenges(noon() + minutes(3)).await.unwrap(), []);
 }
 
-pub async fn usage_adds_up_and_starts_anew_after_a_reset(store: &impl Store) {
-    let used = |name: &str, day, business, off_hours| DayUsage {
-        account: id(name),
-        day,
-        business,
-        off_hours,
-    };
-    let ship = async |resets: &[&str], usage: Vec<DayUsage>| {
-        let shipment = Shipment {
-            resets: resets.iter().map(|name| id(name)).collect(),
-            usage,
-            ..Shipment::default()
-        };
-        store.ship(&shipment).await.unwrap();
-        let mut usage = store.usage_since(20_260_608).await.unwrap();
-        usage.sort_by(|one, other| (one.day, &one.account).cmp(&(other.day, &other.account)));
-        usage
-    };
-    let first = vec![
-        used("a@b", 20_260_607, 9, 9),
-        used("a@b", 20_260_608, 1, 2),
-        used("b@b", 20_260_608, 3, 0),
-    ];
-    assert_eq!(ship(&[], first.clone()).await, first[1..]);
-    assert_eq!(
-        ship(
-            &[],
-            vec![used("a@b", 20_260_608, 1, 0), used("a@b", 20_260_609, 5, 0)]
-        )
-        .await,
-        [
-            used("a@b", 20_260_608, 2, 2),
-            used("b@b", 20_260_608, 3, 0),
-            used("a@b", 20_260_609, 5, 0)
-        ]
-    );
-    // What was used after the reset counts.
-    assert_eq!(
-        ship(&["a@b"], vec![used("a@b", 20_260_609, 1, 1)]).await,
-        [used("b@b", 20_260_608, 3, 0), used("a@b", 20_260_609, 1, 1)]
-    );
-}
-
-pub async fn calls_that_have_not_ended_hold_their_slots(store: &impl Store) {
-    let until = (noon() + minutes(240)).as_second();
-    let call = |call_id: &str, progress: Progress, after: i64| CallRecord {
-        username: "alice".to_owned(),
-        domain: "example.com".to_owned(),
-        call_id: call_id.to_owned(),
-        progress: progress as i32,
-        at: (noon() + minutes(after)).as_millisecond(),
-        slot_until: if progress == Progress::Ended {
-            0
-        } else {
-            until
-        },
-        ..CallRecord::default()
-    };
-    let shipment = Shipment {
-        calls: vec![
-            call("goes-on", Progress::Started, 0),
-            call("goes-on", Progress::Answered, 1),
-            call("over", Progress::Started, 0),
-            call("over", Progress::Ended, 2),
-            // The word of its start comes late.
-            call("over-before", Progress::Ended, 2),
-            call("over-before", Progress::Started, 0),
-        ],
-        ..Shipment::default()
-    };
-    store.ship(&shipment).await.unwrap();
-    let open = store.open_calls(noon()).await.unwrap();
-    let held: Vec<_> = open
-        .iter()
-        .map(|call| (call.call_id.as_str(), call.slot_until))
-        .collect();
-    assert_eq!(held, [("goes-on", until)]);
-    let later = noon() + minutes(240);
-    assert!(store.open_calls(later).await.unwrap().is_empty());
-}
-
 pub async fn statistics_count_a_span_of_time(store: &impl Store) {
     let mut decisions: Vec<_> = (0..12)
         .map(|number| decision("alice@example.com", number))
@@ -308,6 +230,7 @@ pub async fn what_is_old_is_pruned(store: &impl Store) {
                 day,
                 business: 1,
                 off_hours: 0,
+                exposure: Exposure::default(),
             })
             .to_vec(),
         ..Shipment::default()

@@ -10,6 +10,7 @@ mod reputations;
 mod scene;
 mod tokens;
 mod trainings;
+mod usage;
 mod verifications;
 
 /// Runs the suite for a database: `open` makes an empty one, which goes when its guard does.
@@ -75,11 +76,13 @@ macro_rules! suite {
             decisions {
                 a_shipment_that_comes_twice_is_there_once,
                 decisions_are_listed_newest_first_by_filter_and_page,
-                usage_adds_up_and_starts_anew_after_a_reset,
-                calls_that_have_not_ended_hold_their_slots,
                 statistics_count_a_span_of_time,
                 what_is_old_is_pruned,
                 an_outcome_comes_with_its_entry,
+            }
+            usage {
+                usage_adds_up_and_starts_anew_after_a_reset,
+                calls_that_have_not_ended_hold_their_slots,
             }
         }
     };

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use tfps_engine::{
     account::Limits,
     call::AccountId,
+    exposure::Rates,
     lists::{Action, Change, EntryKey, EntryValue, ListEntry, Lists},
     number::{Country, CountrySet},
     policy::{Policy, PolicyDocument},
@@ -168,8 +169,9 @@ impl Surroundings {
     }
 
     /// A house under a policy.
-    pub(super) fn house(&self, policy: Policy) -> Simulation {
-        let mut house = Simulation::new(policy, Arc::clone(&self.lists), self.predictor.clone());
+    pub(super) fn house(&self, policy: Policy, rates: Arc<Rates>) -> Simulation {
+        let (lists, predictor) = (Arc::clone(&self.lists), self.predictor.clone());
+        let mut house = Simulation::new(policy, lists, predictor, rates);
         for known in &self.accounts {
             let account = house.account(&known.id);
             account.limits = known.limits;

@@ -1,6 +1,6 @@
 //! `simulate`
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, sync::Arc};
 
 use clap::Args;
 use tfps_engine::{
@@ -79,7 +79,7 @@ pub fn run(args: &SimulateArgs, console: &mut Console) -> Result<Exit, Failure> 
     }
     let policies = house::policies(&args.policies)?;
     let surroundings = Surroundings::read(args, console)?;
-    let rates = rates(args)?;
+    let rates = Arc::new(rates(args)?);
     let mut calls = Calls::read(&args.calls)?;
     let mut history = match &args.history {
         Some(file) => Calls::read(file)?,
@@ -93,7 +93,7 @@ pub fn run(args: &SimulateArgs, console: &mut Console) -> Result<Exit, Failure> 
         let home = policy.dial_plan.home_country();
         calls.come_from(home);
         history.come_from(home);
-        let mut house = surroundings.house(policy);
+        let mut house = surroundings.house(policy, Arc::clone(&rates));
         for some in history.calls.chunks(STEP) {
             some.iter().for_each(|call| house.learn(call));
             bar.inc(some.len() as u64);

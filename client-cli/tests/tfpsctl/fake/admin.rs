@@ -446,6 +446,32 @@ impl AdminService for Fake {
         Err(Status::not_found("no such token"))
     }
 
+    async fn list_calls(&self, request: Request<ListCallsRequest>) -> Answer<ListCallsResponse> {
+        let username = request.into_inner().username;
+        let calls = data::calls().into_iter();
+        let is_asked = |call: &OpenCall| {
+            username.is_empty()
+                || call
+                    .account
+                    .as_ref()
+                    .is_some_and(|of| of.username == username)
+        };
+        Ok(Response::new(ListCallsResponse {
+            calls: calls.filter(is_asked).collect(),
+            next_page_token: String::new(),
+            listeners: 0,
+        }))
+    }
+
+    async fn end_calls(&self, request: Request<EndCallsRequest>) -> Answer<EndCallsResponse> {
+        let number = request.into_inner().number;
+        let calls = data::calls().into_iter();
+        Ok(Response::new(EndCallsResponse {
+            calls: calls.filter(|call| call.e164 == number).collect(),
+            listeners: 1,
+        }))
+    }
+
     type TrainAccountsStream = Answers<TrainAccountsResponse>;
 
     async fn train_accounts(

@@ -52,6 +52,15 @@ impl CheckService for Fake {
         });
         Ok(Response::new(Box::pin(answers)))
     }
+
+    type WatchHangUpsStream = Answers<WatchHangUpsResponse>;
+
+    async fn watch_hang_ups(
+        &self,
+        _: Request<WatchHangUpsRequest>,
+    ) -> Answer<Self::WatchHangUpsStream> {
+        Err(Status::unimplemented("no command listens"))
+    }
 }
 
 #[tonic::async_trait]

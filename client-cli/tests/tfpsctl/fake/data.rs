@@ -451,3 +451,39 @@ pub fn training() -> Training {
         ..Default::default()
     }
 }
+
+pub fn calls() -> Vec<OpenCall> {
+    let key = |username: &str| {
+        Some(AccountKey {
+            username: username.to_owned(),
+            domain: "example.com".to_owned(),
+        })
+    };
+    vec![
+        OpenCall {
+            account: key("alice"),
+            call_id: "a84b4c76e66710@pc33.example.com".to_owned(),
+            e164: "37128054190".to_owned(),
+            answered_at: time("2026-06-08T21:12:00Z"),
+            held_until: time("2026-06-09T01:12:00Z"),
+            charged: true,
+            price: "0.30".to_owned(),
+            cost_today: "12.60".to_owned(),
+            international_seconds_today: 2_520,
+            emergency: false,
+            hang_up: Some(HangUp {
+                account: key("alice"),
+                call_id: "a84b4c76e66710@pc33.example.com".to_owned(),
+                code: "R21".to_owned(),
+                reason: "today's calls have cost 12.60 of at most 12.00".to_owned(),
+                ordered_at: time("2026-06-08T21:54:00Z"),
+            }),
+        },
+        OpenCall {
+            account: key("bob"),
+            call_id: "f81d4fae7dec".to_owned(),
+            emergency: true,
+            ..OpenCall::default()
+        },
+    ]
+}

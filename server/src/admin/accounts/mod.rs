@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use tfps_engine::{
     account::Account,
     call::{AccountId, printable},
+    exposure::Exposure,
     policy::Policy,
     usage::{Grant, Occupancy},
 };
@@ -33,6 +34,8 @@ pub struct AccountView {
     pub record: AccountRecord,
     /// What it has used.
     pub occupancy: Occupancy,
+    /// What its calls of the day came to, where the policy caps that.
+    pub exposure: Exposure,
     /// Verifications that failed within the lock time.
     pub failures: u32,
     /// Set while it is locked.
@@ -211,7 +214,7 @@ impl Admin {
             let mut ledger = resident.ledger.lock();
             self.journal_reset(id)
                 .map_err(|error| AdminError::Store(StoreError::Unavailable(error.to_string())))?;
-            ledger.reset();
+            ledger.reset(self.clock.now());
         }
         tracing::info!(account = %id, by = caller.name, "an account's usage was reset");
         Ok(self.view(record))
@@ -222,6 +225,7 @@ impl Admin {
         let reset = ResetRecord {
             username: id.username().to_owned(),
             domain: id.domain().to_owned(),
+            at: self.clock.now().as_millisecond(),
         };
         self.journal
             .append(&Record {
@@ -242,19 +246,21 @@ impl Admin {
             .watch
             .failures
             .lock(id, limits.max_failures, limits.lock_seconds, at);
-        let (occupancy, grants) = match self.state.accounts.get(id) {
+        let (occupancy, exposure, grants) = match self.state.accounts.get(id) {
             Some(resident) => {
                 let ledger = resident.ledger.lock();
                 (
                     ledger.occupancy(day, at),
+                    ledger.exposure(day, at),
                     ledger.grants(at).copied().collect(),
                 )
             }
-            None => (Occupancy::default(), Vec::new()),
+            None => Default::default(),
         };
         AccountView {
             record,
             occupancy,
+            exposure,
             failures: lock.failures,
             locked_until: lock
                 .until

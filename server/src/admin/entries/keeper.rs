@@ -129,10 +129,12 @@ impl ListKeeper {
         }
     }
 
-    /// Takes the lists of a snapshot, and what is known by them; the policies may have changed since it was made.
+    /// Takes the lists of a snapshot, and what is known by them; the policies and rates may have changed since it
+    /// was made.
     fn swap(&self, changed: &Snapshot) {
         let before = self.state.snapshot.rcu(|snapshot| Snapshot {
             policies: snapshot.policies.clone(),
+            rates: Arc::clone(&snapshot.rates),
             ..changed.clone()
         });
         tokio::spawn(forget(before));

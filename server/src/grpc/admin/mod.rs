@@ -1,6 +1,7 @@
 //! AdminService.
 
 mod accounts;
+mod calls;
 mod decisions;
 mod entries;
 mod operation;
@@ -14,7 +15,7 @@ use tfps_proto::v1::{self, admin_service_server::AdminService};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::Stopping;
-use crate::{admin::Admin, check::Checker, operation::Operation, train::Trainer};
+use crate::{admin::Admin, calls::CallWatch, check::Checker, operation::Operation, train::Trainer};
 
 /// The longest name of a policy or token, in bytes.
 const MAX_NAME: usize = 64;
@@ -23,6 +24,7 @@ const MAX_NAME: usize = 64;
 #[derive(Clone)]
 pub struct AdminRpc {
     admin: Arc<Admin>,
+    calls: Arc<CallWatch>,
     checker: Arc<Checker>,
     operation: Arc<Operation>,
     trainer: Arc<Trainer>,
@@ -33,6 +35,7 @@ impl AdminRpc {
     /// Asks these.
     pub fn new(
         admin: Arc<Admin>,
+        calls: Arc<CallWatch>,
         checker: Arc<Checker>,
         operation: Arc<Operation>,
         trainer: Arc<Trainer>,
@@ -40,6 +43,7 @@ impl AdminRpc {
     ) -> Self {
         Self {
             admin,
+            calls,
             checker,
             operation,
             trainer,
@@ -185,6 +189,20 @@ impl AdminService for AdminRpc {
         request: Request<v1::ExplainCheckRequest>,
     ) -> Answer<v1::ExplainCheckResponse> {
         decisions::explain(self, request).await
+    }
+
+    async fn list_calls(
+        &self,
+        request: Request<v1::ListCallsRequest>,
+    ) -> Answer<v1::ListCallsResponse> {
+        calls::list(self, &request)
+    }
+
+    async fn end_calls(
+        &self,
+        request: Request<v1::EndCallsRequest>,
+    ) -> Answer<v1::EndCallsResponse> {
+        calls::end(self, request)
     }
 
     type TrainAccountsStream = trainings::Progress;

@@ -25,6 +25,8 @@ pub(crate) fn view(view: AccountView) -> v1::Account {
         concurrent_calls: view.occupancy.concurrent,
         failed_verifications: view.failures,
         locked_until: view.locked_until.map(timestamp),
+        cost_today: view.exposure.cost.to_string(),
+        international_seconds_today: view.exposure.seconds_abroad,
     };
     let grants = view.grants.iter().map(grant).collect();
     v1::Account {

@@ -1,6 +1,7 @@
 //! Messages to domain types and back.
 
 pub(super) mod account;
+pub(super) mod call;
 pub(super) mod decision;
 pub(super) mod entry;
 pub(super) mod policy;

@@ -1,6 +1,7 @@
 //! Policies.
 
 use tfps_engine::{
+    exposure::Money,
     number::{BareNumbers, Country, DialPlan},
     policy::{
         OnUnavailable, PolicyDocument, ResponseMode, RuleMode, TrainingMode, VerificationMethod,
@@ -34,6 +35,7 @@ const RULES: [(v1::Rule, Rule); Rule::COUNT] = [
     (v1::Rule::DestinationCountry, Rule::DestinationCountry),
     (v1::Rule::Risk, Rule::Risk),
     (v1::Rule::Concurrency, Rule::Concurrency),
+    (v1::Rule::Exposure, Rule::Exposure),
     (v1::Rule::Quota, Rule::Quota),
     (v1::Rule::QuotaOffHours, Rule::QuotaOffHours),
 ];
@@ -102,6 +104,10 @@ pub(crate) fn view(view: &PolicyView) -> v1::Policy {
             pass_minutes: document.risk.pass_minutes,
         }),
         training: training(document.training).into(),
+        exposure: Some(v1::Caps {
+            daily_cost: document.exposure.daily_cost.to_string(),
+            daily_international_minutes: document.exposure.daily_international_minutes,
+        }),
         new_accounts: Some(v1::NewAccount {
             limits: Some(super::account::limits(&document.new_accounts.limits)),
             source_countries: document.new_accounts.source_countries.clone(),
@@ -116,7 +122,7 @@ pub(crate) fn view(view: &PolicyView) -> v1::Policy {
         etag: view.record.version.to_string(),
         create_time: Some(timestamp(view.record.created_at)),
         update_time: Some(timestamp(view.record.updated_at)),
-        notices: view.policy.notices(),
+        notices: view.notices.clone(),
     }
 }
 
@@ -253,6 +259,16 @@ pub(crate) fn document(policy: v1::Policy) -> Result<(PolicyDocument, String, St
         own.maximum = read(new.maximum).of(own.maximum);
         own.source_countries = new.source_countries;
         own.destination_countries = new.destination_countries;
+    }
+    if let Some(caps) = policy.exposure {
+        let own = &mut document.exposure;
+        own.daily_international_minutes = caps.daily_international_minutes;
+        own.daily_cost = match super::given(caps.daily_cost) {
+            None => Money::NONE,
+            Some(cost) => cost
+                .parse()
+                .map_err(|error| status::invalid("policy.exposure.daily_cost", error))?,
+        };
     }
     document.training = match v1::TrainingMode::try_from(policy.training) {
         Ok(v1::TrainingMode::Unspecified) => document.training,

@@ -1,14 +1,14 @@
-//! Decisions, usage and calls: what the journal ships.
+//! Decisions, and what else the journal ships.
 
 use futures::TryStreamExt;
 use jiff::Timestamp;
 use sqlx::{
     AssertSqlSafe, QueryBuilder, Row, Sqlite, SqliteConnection, SqlitePool, sqlite::SqliteRow,
 };
-use tfps_engine::{call::AccountId, usage::Day};
+use tfps_engine::usage::Day;
 
-use super::{DayUsage, DecisionFilter, OutcomeRecord, Shipment, Statistics, StoreError, corrupt};
-use crate::journal::{CallRecord, DecisionRecord, Position, Progress};
+use super::{DecisionFilter, OutcomeRecord, Shipment, Statistics, StoreError, usage};
+use crate::journal::{DecisionRecord, Position};
 
 const COLUMNS: &str = "id, decided_at, domain, username, dialed_number, e164, caller_number, source_ip, user_agent, \
      concurrent_calls, call_id, forwarded_from, trunk, verdict, code, reason, purpose, challenge_id, \
@@ -20,14 +20,8 @@ pub(super) async fn ship(
     shipment: &Shipment,
 ) -> Result<(), StoreError> {
     insert_decisions(connection, &shipment.decisions).await?;
-    for account in &shipment.resets {
-        sqlx::query("DELETE FROM usage_days WHERE domain = ? AND username = ?")
-            .bind(account.domain())
-            .bind(account.username())
-            .execute(&mut *connection)
-            .await?;
-    }
-    add_usage(connection, &shipment.usage).await?;
+    usage::forget(connection, &shipment.resets).await?;
+    usage::add(connection, &shipment.usage).await?;
     for (id, calls) in &shipment.grants {
         sqlx::query("UPDATE grants SET used = used + ? WHERE id = ?")
             .bind(calls)
@@ -36,8 +30,9 @@ pub(super) async fn ship(
             .await?;
     }
     for call in &shipment.calls {
-        progress(connection, call).await?;
+        usage::progress(connection, call).await?;
     }
+    usage::forgive(connection, &shipment.resets).await?;
     sqlx::query(
         "INSERT INTO journal_position (id, segment, position) VALUES (1, ?, ?) \
          ON CONFLICT (id) DO UPDATE SET segment = excluded.segment, position = excluded.position",
@@ -98,60 +93,6 @@ async fn insert_decisions(
             .execute(&mut *connection)
             .await?;
     }
-    Ok(())
-}
-
-async fn add_usage(
-    connection: &mut SqliteConnection,
-    usage: &[DayUsage],
-) -> Result<(), StoreError> {
-    for chunk in usage.chunks(1_000) {
-        let mut query = QueryBuilder::<Sqlite>::new(
-            "INSERT INTO usage_days (domain, username, day, business, off_hours) ",
-        );
-        query.push_values(chunk, |mut row, usage| {
-            row.push_bind(usage.account.domain())
-                .push_bind(usage.account.username())
-                .push_bind(usage.day)
-                .push_bind(usage.business)
-                .push_bind(usage.off_hours);
-        });
-        query.push(
-            " ON CONFLICT (domain, username, day) DO UPDATE SET \
-             business = business + excluded.business, off_hours = off_hours + excluded.off_hours",
-        );
-        query
-            .build()
-            .persistent(false)
-            .execute(&mut *connection)
-            .await?;
-    }
-    Ok(())
-}
-
-async fn progress(connection: &mut SqliteConnection, call: &CallRecord) -> Result<(), StoreError> {
-    let at = |progress: Progress| (call.progress == progress as i32).then_some(call.at);
-    let ended = at(Progress::Ended);
-    sqlx::query(
-        "INSERT INTO calls (domain, username, call_id, started_at, answered_at, ended_at, duration_ms, cause, \
-         slot_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (domain, username, call_id) DO UPDATE SET \
-         started_at = coalesce(excluded.started_at, started_at), \
-         answered_at = coalesce(excluded.answered_at, answered_at), \
-         ended_at = coalesce(excluded.ended_at, ended_at), \
-         duration_ms = coalesce(excluded.duration_ms, duration_ms), cause = coalesce(excluded.cause, cause), \
-         slot_until = max(excluded.slot_until, slot_until)",
-    )
-    .bind(&call.domain)
-    .bind(&call.username)
-    .bind(&call.call_id)
-    .bind(at(Progress::Started))
-    .bind(at(Progress::Answered))
-    .bind(ended)
-    .bind(ended.map(|_| call.duration_ms))
-    .bind(ended.map(|_| call.cause))
-    .bind(call.slot_until)
-    .execute(connection)
-    .await?;
     Ok(())
 }
 
@@ -299,49 +240,6 @@ pub(super) async fn statistics(
         ))
         .await?,
     })
-}
-
-pub(super) async fn usage_since(pool: &SqlitePool, day: i32) -> Result<Vec<DayUsage>, StoreError> {
-    let mut rows =
-        sqlx::query("SELECT domain, username, day, business, off_hours FROM usage_days WHERE day >= ? ORDER BY day")
-            .bind(day)
-            .fetch(pool);
-    let mut usage = Vec::new();
-    while let Some(row) = rows.try_next().await? {
-        usage.push(DayUsage {
-            account: AccountId::new(row.try_get(1)?, row.try_get(0)?)
-                .map_err(|error| corrupt("an account's name", error))?,
-            day: row.try_get(2)?,
-            business: row.try_get(3)?,
-            off_hours: row.try_get(4)?,
-        });
-    }
-    Ok(usage)
-}
-
-pub(super) async fn open_calls(
-    pool: &SqlitePool,
-    now: Timestamp,
-) -> Result<Vec<CallRecord>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT domain, username, call_id, slot_until FROM calls \
-         WHERE ended_at IS NULL AND slot_until > ?",
-    )
-    .bind(now.as_second())
-    .fetch_all(pool)
-    .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(CallRecord {
-                domain: row.try_get(0)?,
-                username: row.try_get(1)?,
-                call_id: row.try_get(2)?,
-                progress: Progress::Started as i32,
-                slot_until: row.try_get(3)?,
-                ..CallRecord::default()
-            })
-        })
-        .collect()
 }
 
 pub(super) async fn outcome(

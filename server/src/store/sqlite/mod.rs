@@ -8,6 +8,7 @@ mod policies;
 mod reputations;
 mod tokens;
 mod trainings;
+mod usage;
 mod verifications;
 
 use std::{path::Path, time::Duration};
@@ -27,11 +28,11 @@ use tfps_engine::{
 
 use super::{
     AccountFilter, AccountRecord, AllowedCall, DayUsage, DecisionFilter, EntryCursor, EntryFilter,
-    EntryRecord, GrantRecord, OpenedChallenge, OutcomeRecord, Passed, PolicyRecord,
+    EntryRecord, GrantRecord, OpenCallRecord, OpenedChallenge, OutcomeRecord, Passed, PolicyRecord,
     ReputationRecord, ReputationSource, Shipment, SourceMark, Statistics, Store, StoreError,
     TokenRecord, TrainingFilter, TrainingRecord, VerificationRecord, Written,
 };
-use crate::journal::{CallRecord, DecisionRecord, Position};
+use crate::journal::{DecisionRecord, Position};
 
 /// How long is waited for a connection, and then for another process's lock: both together less than the deadline that
 /// clients have unless they set one, so that they are told UNAVAILABLE.
@@ -417,11 +418,11 @@ impl Store for SqliteStore {
     }
 
     async fn usage_since(&self, day: i32) -> Result<Vec<DayUsage>, StoreError> {
-        decisions::usage_since(&self.readers, day).await
+        usage::since(&self.readers, day).await
     }
 
-    async fn open_calls(&self, now: Timestamp) -> Result<Vec<CallRecord>, StoreError> {
-        decisions::open_calls(&self.readers, now).await
+    async fn open_calls(&self, since: Timestamp) -> Result<Vec<OpenCallRecord>, StoreError> {
+        usage::open_calls(&self.readers, since).await
     }
 
     async fn prune(&self, before: Timestamp, now: Timestamp) -> Result<u64, StoreError> {
