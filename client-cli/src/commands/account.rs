@@ -399,13 +399,9 @@ fn or_none(countries: &[String]) -> String {
 
 /// What the day's calls have come to, where the policy caps that.
 fn exposure(usage: &AccountUsage) -> String {
-    let minutes = usage.international_seconds_today / 60;
-    let has_cost = usage
-        .cost_today
-        .bytes()
-        .any(|byte| (b'1'..=b'9').contains(&byte));
-    if !has_cost && usage.international_seconds_today == 0 {
+    if usage.cost_today.is_empty() {
         return String::new();
     }
+    let minutes = usage.international_seconds_today / 60;
     format!("cost {} today, {minutes} minutes abroad", usage.cost_today)
 }

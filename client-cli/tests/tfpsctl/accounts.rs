@@ -131,3 +131,21 @@ async fn limits_are_learned() {
     }
     insta::assert_snapshot!(world.transcript);
 }
+
+#[tokio::test]
+async fn calls_in_progress_are_shown_and_ended() {
+    let mut world = World::new().await;
+    for line in [
+        "calls list",
+        "calls list --username bob --output json",
+        "calls list --username nobody",
+        "calls end --number 37128054190 --reason pumped --yes",
+        "calls end bob example.com --yes",
+        "calls end bob",
+        "calls end",
+        "calls end alice example.com --call-id 1 --number 2",
+    ] {
+        world.run(line).await;
+    }
+    insta::assert_snapshot!(world.transcript);
+}

@@ -97,7 +97,10 @@ pub async fn calls_that_have_not_ended_hold_their_slots(store: &impl Store) {
         slot_until: until,
         charged_from: 0,
     };
-    assert_eq!(store.open_calls(noon()).await.unwrap(), [goes_on.clone()]);
+    assert_eq!(
+        store.open_calls(noon()).await.unwrap(),
+        std::slice::from_ref(&goes_on)
+    );
     let later = noon() + minutes(240);
     assert!(store.open_calls(later).await.unwrap().is_empty());
     // What it came to before its account's counters were set to zero is forgiven.

@@ -13,6 +13,8 @@ pub fn state() -> State {
     alice.usage = Some(AccountUsage {
         calls_today: 3,
         concurrent_calls: 1,
+        cost_today: "12.60".to_owned(),
+        international_seconds_today: 2_520,
         ..Default::default()
     });
     alice.grants = vec![Grant {

@@ -35,7 +35,7 @@ pub struct AccountView {
     /// What it has used.
     pub occupancy: Occupancy,
     /// What its calls of the day came to, where the policy caps that.
-    pub exposure: Exposure,
+    pub exposure: Option<Exposure>,
     /// Verifications that failed within the lock time.
     pub failures: u32,
     /// Set while it is locked.
@@ -251,7 +251,11 @@ impl Admin {
                 let ledger = resident.ledger.lock();
                 (
                     ledger.occupancy(day, at),
-                    ledger.exposure(day, at),
+                    policy
+                        .document
+                        .exposure
+                        .any()
+                        .then(|| ledger.exposure(day, at)),
                     ledger.grants(at).copied().collect(),
                 )
             }

@@ -25,8 +25,14 @@ pub(crate) fn view(view: AccountView) -> v1::Account {
         concurrent_calls: view.occupancy.concurrent,
         failed_verifications: view.failures,
         locked_until: view.locked_until.map(timestamp),
-        cost_today: view.exposure.cost.to_string(),
-        international_seconds_today: view.exposure.seconds_abroad,
+        cost_today: view
+            .exposure
+            .map(|exposure| exposure.cost.to_string())
+            .unwrap_or_default(),
+        international_seconds_today: view
+            .exposure
+            .map(|exposure| exposure.seconds_abroad)
+            .unwrap_or_default(),
     };
     let grants = view.grants.iter().map(grant).collect();
     v1::Account {
