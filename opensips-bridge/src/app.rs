@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use tfps_client::instances::{Backlog, Instances, Observer};
+use tfps_client::instances::{Backlog, HangUps, Instances, Observer};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -15,6 +15,7 @@ use tracing::{info, warn};
 
 use crate::{
     config::{Config, OnUnavailable},
+    hang_up::{Ender, Heard, Mi},
     http::{Bridge, Gate, Routes, serve},
     telemetry::Metrics,
 };
@@ -43,16 +44,32 @@ impl App {
         let metrics = Metrics::default();
         let observer: Arc<dyn Observer> = Arc::new(metrics.clone());
         let deadline = Duration::from_millis(config.deadline_ms);
-        let servers = config.server.iter().map(|server| config.client(server));
-        let servers = Arc::new(Instances::start(servers.collect(), deadline, &observer)?);
+        let servers = Arc::new(Instances::start(config.clients(), deadline, &observer)?);
         let events = config.limits.call_events;
         let backlog = Backlog::start(Arc::clone(&servers), events, &observer);
         let (stop, stopping) = watch::channel(false);
+        let heard = if config.hang_up.mi.is_empty() {
+            None
+        } else {
+            let heard = Arc::new(Heard::default());
+            let switches = config.hang_up.mi.iter().map(|url| Mi::new(url));
+            let ender = Ender {
+                switches: switches.collect::<Result<_, _>>()?,
+                heard: Arc::clone(&heard),
+                servers: Arc::clone(&servers),
+                backlog: backlog.clone(),
+                metrics: metrics.clone(),
+            };
+            let orders = HangUps::start(config.clients())?;
+            tokio::spawn(Arc::new(ender).run(orders));
+            Some(heard)
+        };
         let gate = Gate::new(&config.allow_from, config.key()?);
         let routes = Routes::new(Bridge {
             config: Arc::clone(&config),
             servers,
             backlog: backlog.clone(),
+            heard,
             metrics: metrics.clone(),
             stopping: stopping.clone(),
         });

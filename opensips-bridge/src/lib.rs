@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod config;
+mod hang_up;
 mod http;
 pub mod request;
 pub mod telemetry;

@@ -47,6 +47,8 @@ pub(crate) struct Metrics {
     pub(crate) refused: Family<CauseLabel, Counter>,
     /// Calls' progress, by event and result.
     pub(crate) calls: Family<CallLabel, Counter>,
+    /// Calls that were to end, by what came of it.
+    pub(crate) hang_ups: Family<CauseLabel, Counter>,
     /// Call events that wait for a server.
     pub(crate) waiting: Gauge,
     /// Connections of switches.
@@ -86,6 +88,12 @@ impl Default for Metrics {
             "Calls' starts and ends, by event and result",
             calls.clone(),
         );
+        let hang_ups = Family::default();
+        registry.register(
+            "hang_ups",
+            "Calls that were to end, by what came of it: ended, unknown or failed",
+            hang_ups.clone(),
+        );
         let waiting = Gauge::default();
         registry.register(
             "call_events_waiting",
@@ -115,6 +123,7 @@ impl Default for Metrics {
             unavailable,
             refused,
             calls,
+            hang_ups,
             waiting,
             connections,
             server_up,

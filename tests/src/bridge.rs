@@ -131,6 +131,11 @@ impl Bridge {
         bridge
     }
 
+    /// What it has said so far.
+    pub fn said(&self) -> String {
+        self.said.all()
+    }
+
     /// Waits until so many servers answer.
     ///
     /// # Panics

@@ -4,7 +4,7 @@ mod error;
 mod sections;
 
 pub use error::ConfigError;
-pub use sections::{Limits, OnUnavailable, ResponseMode, Tls};
+pub use sections::{HangUp, Limits, OnUnavailable, ResponseMode, Tls};
 pub use tfps_daemon::log::{Log, LogFormat};
 
 use std::{
@@ -52,6 +52,8 @@ pub struct Config {
     pub shared_key_file: String,
     /// The key itself; empty: none.
     pub shared_key: String,
+    /// Who ends calls.
+    pub hang_up: HangUp,
     /// TLS towards the servers.
     pub tls: Tls,
     /// Bounds.
@@ -93,6 +95,12 @@ impl Config {
         }
         self.check()?;
         Ok(self)
+    }
+
+    /// How to reach the servers.
+    pub fn clients(&self) -> Vec<tfps_client::Config> {
+        let servers = self.server.iter();
+        servers.map(|server| self.client(server)).collect()
     }
 
     /// How to reach one of the servers.
@@ -180,6 +188,18 @@ impl Config {
                 "a domain, such as `default`",
             ));
         }
+        for url in &self.hang_up.mi {
+            let is_http = url.parse::<http::Uri>().is_ok_and(|uri| {
+                matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some()
+            });
+            if !is_http {
+                return Err(ConfigError::value(
+                    "hang_up.mi",
+                    &format!("{url:?}"),
+                    "the address of a mi_http, such as \"http://127.0.0.1:8888/mi\"",
+                ));
+            }
+        }
         let limits = &self.limits;
         for (key, value, low, high) in [
             ("deadline_ms", self.deadline_ms, 1, 60_000),
@@ -260,6 +280,7 @@ impl Default for Config {
             ],
             shared_key_file: String::new(),
             shared_key: String::new(),
+            hang_up: HangUp::default(),
             tls: Tls::default(),
             limits: Limits::default(),
             log: Log::default(),
@@ -350,6 +371,11 @@ mod tests {
                 "allow_from = [\"10.0.0.0/99\"]",
                 &[],
                 &["allow_from", "invalid IP address"],
+            ),
+            (
+                "[hang_up]\nmi = [\"127.0.0.1:8888\"]",
+                &[],
+                &["hang_up.mi", "127.0.0.1:8888", "http://127.0.0.1:8888/mi"],
             ),
             ("server = []", &[], &["server is empty"]),
             (

@@ -39,6 +39,14 @@ pub struct Tls {
     pub domain: String,
 }
 
+/// Who ends calls in progress that are to end.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HangUp {
+    /// The addresses of OpenSIPS' `mi_http`.
+    pub mi: Vec<String>,
+}
+
 /// Bounds on what switches send.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -33,6 +33,7 @@ use self::{
 pub(crate) use self::{gate::Gate, serve::serve};
 use crate::{
     config::Config,
+    hang_up::Heard,
     request::{self, BadField, Field},
     telemetry::{CauseLabel, Metrics},
 };
@@ -43,6 +44,8 @@ pub(crate) struct Bridge {
     pub(crate) config: Arc<Config>,
     pub(crate) servers: Arc<Instances>,
     pub(crate) backlog: Backlog,
+    /// Where this bridge ends calls.
+    pub(crate) heard: Option<Arc<Heard>>,
     pub(crate) metrics: Metrics,
     pub(crate) stopping: tokio::sync::watch::Receiver<bool>,
 }
@@ -212,6 +215,9 @@ async fn learn(bridge: &Bridge, request: Request<Body>) -> Result<Response, Refu
     let asked = bridge.take(request).await?;
     let mut call = request::call::read(&fields(&asked)?, &bridge.config.default_domain)?;
     call.at = Some(now());
+    if let Some(heard) = &bridge.heard {
+        heard.hear(&call);
+    }
     let (status, result) = match bridge.backlog.report(&bridge.servers, call).await {
         Ok(Kept::Told) => (StatusCode::OK, "told"),
         Ok(Kept::Waits) => (StatusCode::ACCEPTED, "waits"),

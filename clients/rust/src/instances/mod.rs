@@ -2,6 +2,7 @@
 //! not answer. The same call is always asked of the same instance, as long as that answers.
 
 mod backlog;
+mod hang_ups;
 mod instance;
 
 use std::{
@@ -19,8 +20,11 @@ use tfps_proto::v1::{
 };
 use tokio::time::{Instant, timeout_at};
 
-pub use self::backlog::{Backlog, Kept};
 use self::instance::{Instance, Link};
+pub use self::{
+    backlog::{Backlog, Kept},
+    hang_ups::HangUps,
+};
 use crate::{Client, Code, Config, ConfigError, Error};
 
 /// While an instance has been away for less than this, a call waits for it to come back, within its deadline.
