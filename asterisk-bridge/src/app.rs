@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use rustix::process::{Resource, getrlimit, setrlimit};
-use tfps_client::instances::{Backlog, Instances, Observer};
+use tfps_client::instances::{Backlog, HangUps, Instances, Observer};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -15,6 +15,7 @@ use tokio::{
 use tracing::{info, warn};
 
 use crate::{
+    ami::{Calls, Manager},
     config::Config,
     door,
     flow::Bridge,
@@ -44,11 +45,25 @@ impl App {
         let config = Arc::new(config);
         let metrics = Metrics::default();
         let deadline = Duration::from_millis(config.deadline_ms);
-        let servers = config.server.iter().map(|server| config.client(server));
         let observer: Arc<dyn Observer> = Arc::new(metrics.clone());
-        let instances = Arc::new(Instances::start(servers.collect(), deadline, &observer)?);
+        let instances = Arc::new(Instances::start(config.clients(), deadline, &observer)?);
         let events = config.limits.call_events;
         let backlog = Backlog::start(Arc::clone(&instances), events, &observer);
+        let calls = if config.ami.address.is_empty() {
+            None
+        } else {
+            let calls = Arc::new(Calls::default());
+            let manager = Manager {
+                settings: config.ami.clone(),
+                secret: config.ami_secret()?,
+                calls: Arc::clone(&calls),
+                servers: Arc::clone(&instances),
+                backlog: backlog.clone(),
+                metrics: metrics.clone(),
+            };
+            tokio::spawn(manager.run(HangUps::start(config.clients())?));
+            Some(calls)
+        };
         let bridge = Arc::new(Bridge {
             prompts: Prompts::new(&config.ivr, &metrics),
             in_the_ivr: Semaphore::new(config.limits.in_the_ivr() as usize),
@@ -56,6 +71,7 @@ impl App {
             instances,
             backlog,
             metrics,
+            calls,
         });
         allow_files_for(config.limits.calls);
         let (stop, stopping) = watch::channel(false);

@@ -75,6 +75,10 @@ pub(crate) struct Metrics {
     pub(crate) verifications: Family<VerificationLabel, Counter>,
     /// Prompts that Asterisk did not have.
     pub(crate) prompts_missing: Family<PromptLabel, Counter>,
+    /// Calls that were to end, by what came of it.
+    pub(crate) hang_ups: Family<CauseLabel, Counter>,
+    /// Whether Asterisk's manager interface is there.
+    pub(crate) ami_up: Gauge,
     reported: Family<CallLabel, Counter>,
     waiting: Gauge,
     server_up: Family<ServerLabel, Gauge>,
@@ -134,6 +138,18 @@ impl Default for Metrics {
             "Prompts that Asterisk did not have, by language and name",
             prompts_missing.clone(),
         );
+        let hang_ups = Family::default();
+        registry.register(
+            "hang_ups",
+            "Calls that were to end, by what came of it: ended or unknown",
+            hang_ups.clone(),
+        );
+        let ami_up = Gauge::default();
+        registry.register(
+            "ami_up",
+            "Whether Asterisk's manager interface is followed",
+            ami_up.clone(),
+        );
         let reported = Family::default();
         registry.register(
             "call_events",
@@ -167,6 +183,8 @@ impl Default for Metrics {
             broken,
             verifications,
             prompts_missing,
+            hang_ups,
+            ami_up,
             reported,
             waiting,
             server_up,

@@ -288,7 +288,7 @@ impl Learner {
         if holds {
             let open = ledger.calls.start(key, &call_id, slot_until, now);
             if call.progress == Progress::Answered {
-                open.answered_at = Some(at.min(now).as_second());
+                open.answered_at.get_or_insert(at.min(now).as_second());
             }
             self.state.in_progress.add(&call.account);
         } else {

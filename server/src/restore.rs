@@ -457,7 +457,7 @@ fn progress(state: &State, call: &CallRecord, fresh: bool, at: Timestamp) {
     }
     let open = ledger.calls.start(key, &call.call_id, call.slot_until, at);
     if call.progress == Progress::Answered as i32 {
-        open.answered_at = Some(call.at / 1_000);
+        open.answered_at.get_or_insert(call.at / 1_000);
         let snapshot = state.snapshot.load();
         let today = policy_of(state, &snapshot, &account).day_began(at);
         open.charged_from = open.charged_from.max(today.as_second());

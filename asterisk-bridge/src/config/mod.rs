@@ -4,11 +4,11 @@ mod error;
 mod sections;
 
 pub use error::ConfigError;
-pub use sections::{AfterVerification, Ivr, Limits, Tls};
+pub use sections::{AfterVerification, Ami, Ivr, Limits, Tls};
 pub use tfps_daemon::log::{Log, LogFormat};
 
 use std::{
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -52,6 +52,8 @@ pub struct Config {
     pub after_verification: AfterVerification,
     /// How callers are spoken with.
     pub ivr: Ivr,
+    /// Asterisk's manager interface.
+    pub ami: Ami,
     /// TLS towards the servers.
     pub tls: Tls,
     /// Bounds.
@@ -171,6 +173,7 @@ impl Config {
             ));
         }
         self.check_sounds()?;
+        self.check_ami()?;
         let (ivr, limits) = (&self.ivr, &self.limits);
         for (key, value, low, high) in [
             ("deadline_ms", self.deadline_ms, 1, 60_000),
@@ -196,6 +199,73 @@ impl Config {
             }
         }
         Ok(())
+    }
+
+    /// The secret of the manager interface.
+    ///
+    /// # Errors
+    /// When its file can't be read or holds none.
+    pub fn ami_secret(&self) -> Result<String, ConfigError> {
+        let ami = &self.ami;
+        if ami.secret_file.is_empty() {
+            return Ok(ami.secret.clone());
+        }
+        let text = layers::read(
+            "secret of the manager interface",
+            Path::new(&ami.secret_file),
+        )?;
+        Ok(text.trim().to_owned())
+    }
+
+    fn check_ami(&self) -> Result<(), ConfigError> {
+        let ami = &self.ami;
+        if ami.address.is_empty() {
+            return Ok(());
+        }
+        let host = ami
+            .address
+            .rsplit_once(':')
+            .filter(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+        let Some((host, _)) = host else {
+            return Err(ConfigError::value(
+                "ami.address",
+                &format!("{:?}", ami.address),
+                "an address and a port, such as 127.0.0.1:5038",
+            ));
+        };
+        let is_here = host == "localhost"
+            || host
+                .trim_matches(['[', ']'])
+                .parse::<IpAddr>()
+                .is_ok_and(|ip| ip.is_loopback());
+        if !is_here && !self.allow_plaintext {
+            return Err(ConfigError::value(
+                "ami.address",
+                &format!("{:?}, another machine's", ami.address),
+                "on this machine, or, if the network is trusted, allow_plaintext = true: the secret crosses it in the clear",
+            ));
+        }
+        if !ami.secret.is_empty() && !ami.secret_file.is_empty() {
+            return Err(ConfigError::value(
+                "ami.secret",
+                "set beside ami.secret_file",
+                "one of them",
+            ));
+        }
+        if self.ami_secret()?.is_empty() {
+            return Err(ConfigError::value(
+                "ami.secret_file",
+                "empty, or holds nothing",
+                "the file with the secret of the user of manager.conf",
+            ));
+        }
+        Ok(())
+    }
+
+    /// How to reach the servers.
+    pub fn clients(&self) -> Vec<tfps_client::Config> {
+        let servers = self.server.iter();
+        servers.map(|server| self.client(server)).collect()
     }
 
     /// Languages and folder are parts of a path in Asterisk's sounds.
@@ -261,6 +331,7 @@ impl Default for Config {
             default_domain: "default".to_owned(),
             after_verification: AfterVerification::Redial,
             ivr: Ivr::default(),
+            ami: Ami::default(),
             tls: Tls::default(),
             limits: Limits::default(),
             log: Log::default(),
@@ -330,6 +401,15 @@ mod tests {
             ),
             ("[ivr]\nfolder = \"a b\"", &["ivr.folder", "a b"]),
             ("[ivr]\nattempts = 0", &["ivr.attempts is 0"]),
+            ("[ami]\naddress = \"5038\"", &["ami.address", "5038"]),
+            (
+                "[ami]\naddress = \"10.0.0.1:5038\"",
+                &["ami.address", "another machine's", "allow_plaintext"],
+            ),
+            (
+                "[ami]\naddress = \"[::1]:5038\"",
+                &["ami.secret_file", "manager.conf"],
+            ),
         ] {
             let error = load(text, &[]).unwrap_err();
             for part in parts {

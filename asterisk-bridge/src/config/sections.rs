@@ -48,6 +48,31 @@ impl Default for Ivr {
     }
 }
 
+/// Asterisk's manager interface.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ami {
+    /// Where it is; empty: it is not used.
+    pub address: String,
+    /// The user of manager.conf.
+    pub username: String,
+    /// The file with his secret; empty: none.
+    pub secret_file: String,
+    /// The secret itself; empty: none.
+    pub secret: String,
+}
+
+impl Default for Ami {
+    fn default() -> Self {
+        Self {
+            address: String::new(),
+            username: "tfps".to_owned(),
+            secret_file: String::new(),
+            secret: String::new(),
+        }
+    }
+}
+
 /// TLS towards the servers: PEM files, empty where there is none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -1,16 +1,17 @@
 //! `agi://host/check`: asks about a call, and tells the dialplan.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use tfps_client::{
     instances::Unanswered,
-    v1::{CheckRequest, Verdict},
+    v1::{CallEvent, CheckRequest, Verdict},
 };
 use tracing::{debug, warn};
 
 use super::{Bridge, Call};
 use crate::{
     agi::{AgiError, Environment},
+    ami::{self, Followed},
     channel::{self, Decision, Origin},
     telemetry::CauseLabel,
 };
@@ -25,7 +26,7 @@ pub(super) async fn run(
     environment: &Environment,
 ) -> Result<(), AgiError> {
     let asked = super::attempt(bridge, call, environment, Origin::Caller).await?;
-    decide(bridge, call, asked).await?;
+    decide(bridge, call, environment, asked).await?;
     Ok(())
 }
 
@@ -36,11 +37,37 @@ pub(super) async fn run(
 pub(super) async fn decide(
     bridge: &Bridge,
     call: &mut Call,
+    environment: &Environment,
     asked: CheckRequest,
 ) -> Result<Decision, AgiError> {
     let decision = ask(bridge, &asked).await;
     channel::tell(call, &asked, &decision).await?;
+    if decision.verdict() == "ALLOW" {
+        follow(bridge, environment, asked);
+    }
     Ok(decision)
+}
+
+/// Follows a call that was allowed to its end; the servers are told beside it.
+fn follow(bridge: &Bridge, environment: &Environment, asked: CheckRequest) {
+    let Some(calls) = &bridge.calls else {
+        return;
+    };
+    let call = Followed {
+        channel: environment.get("channel").unwrap_or_default().to_owned(),
+        account: asked.account.unwrap_or_default(),
+        call_id: asked.call_id,
+        answered: None,
+    };
+    let started = ami::progress(&call, CallEvent::Started, None, 0);
+    if calls.follow(environment.get("uniqueid").unwrap_or_default(), call) {
+        let (backlog, servers) = (bridge.backlog.clone(), Arc::clone(&bridge.instances));
+        tokio::spawn(async move {
+            if let Err(error) = backlog.report(&servers, started).await {
+                warn!(%error, "a call's start is refused");
+            }
+        });
+    }
 }
 
 async fn ask(bridge: &Bridge, asked: &CheckRequest) -> Decision {

@@ -7,7 +7,7 @@ use tfps_client::{
 use tracing::{debug, warn};
 
 use super::{Bridge, Call};
-use crate::agi::AgiError;
+use crate::agi::{AgiError, Environment};
 
 /// No call lasts longer: 30 days, in seconds.
 const LONGEST_CALL: i64 = 30 * 86_400;
@@ -18,7 +18,15 @@ const HIGHEST_CAUSE: u32 = 127;
 ///
 /// # Errors
 /// [`AgiError`]
-pub(super) async fn run(bridge: &Bridge, call: &mut Call) -> Result<(), AgiError> {
+pub(super) async fn run(
+    bridge: &Bridge,
+    call: &mut Call,
+    environment: &Environment,
+) -> Result<(), AgiError> {
+    // The end is told here: the manager interface need not.
+    if let Some(calls) = &bridge.calls {
+        calls.end(environment.get("uniqueid").unwrap_or_default());
+    }
     let [verdict, username, domain, call_id, answered, cause] = call
         .evaluate([
             "${TFPS_VERDICT}",

@@ -81,7 +81,7 @@ async fn go_on(
     let mut asked = super::attempt(bridge, call, environment, Origin::Front).await?;
     asked.account = Some(proof.account);
     asked.dialed_number.clone_from(&proof.dialed);
-    let decision = check::decide(bridge, call, asked).await?;
+    let decision = check::decide(bridge, call, environment, asked).await?;
     let allowed = decision.verdict() == "ALLOW";
     call.set_variables(&[("TFPS_NUMBER", &proof.dialed)])
         .await?;

@@ -25,6 +25,7 @@ use tracing::{debug, error, warn};
 
 use crate::{
     agi::{AgiError, Boundary, Environment, Lines, Patience, Session},
+    ami::Calls,
     channel::{self, Origin, Verified},
     config::Config,
     telemetry::{CauseLabel, Metrics, ScriptLabel},
@@ -42,6 +43,8 @@ pub(crate) struct Bridge {
     pub(crate) backlog: Backlog,
     pub(crate) prompts: Prompts,
     pub(crate) metrics: Metrics,
+    /// The calls that are followed by Asterisk's manager interface, where that is used.
+    pub(crate) calls: Option<Arc<Calls>>,
     /// Places for callers in the IVR, who stay for half a minute: so many that there is always room for checks.
     pub(crate) in_the_ivr: Semaphore,
 }
@@ -152,7 +155,7 @@ async fn run(bridge: &Bridge, call: &mut Call, environment: &Environment) -> Res
         Script::Verify => verify::run(bridge, call, environment).await,
         Script::Ivr => ivr::run(bridge, call, environment).await,
         Script::ChangeLimits => change_limits::run(bridge, call, environment).await,
-        Script::Hangup => hangup::run(bridge, call).await,
+        Script::Hangup => hangup::run(bridge, call, environment).await,
     }
 }
 

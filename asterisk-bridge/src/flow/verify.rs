@@ -37,7 +37,7 @@ pub(super) async fn run(
             return failed(call, result).await;
         }
         let asked = super::attempt(bridge, call, environment, Origin::Caller).await?;
-        let decision = check::decide(bridge, call, asked).await?;
+        let decision = check::decide(bridge, call, environment, asked).await?;
         match decision.challenge() {
             Some(next) => next.clone_into(&mut challenge),
             None => return go_on(bridge, call, environment, &decision).await,

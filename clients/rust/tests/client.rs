@@ -117,6 +117,16 @@ impl CheckService for Switchboard {
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
+
+    type WatchHangUpsStream =
+        Pin<Box<dyn Stream<Item = Result<v1::WatchHangUpsResponse, Status>> + Send>>;
+
+    async fn watch_hang_ups(
+        &self,
+        _: Request<v1::WatchHangUpsRequest>,
+    ) -> Result<Response<Self::WatchHangUpsStream>, Status> {
+        Err(Status::unimplemented("nothing is to end"))
+    }
 }
 
 fn check_error(status: &Status) -> v1::CheckError {

@@ -88,7 +88,7 @@ pub(super) async fn progress(
          slot_until, e164, emergency) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
          ON CONFLICT (domain, username, call_id) DO UPDATE SET \
          started_at = coalesce(excluded.started_at, started_at), \
-         answered_at = coalesce(excluded.answered_at, answered_at), \
+         answered_at = coalesce(answered_at, excluded.answered_at), \
          ended_at = coalesce(excluded.ended_at, ended_at), \
          duration_ms = coalesce(excluded.duration_ms, duration_ms), cause = coalesce(excluded.cause, cause), \
          slot_until = max(excluded.slot_until, slot_until), \
