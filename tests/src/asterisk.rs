@@ -153,6 +153,23 @@ impl Setup {
         }
     }
 
+    /// With a manager interface at an address, as deploy/asterisk-alone/ tells.
+    ///
+    /// # Panics
+    /// When the file there does not say what is to be changed.
+    #[must_use]
+    pub fn managed(mut self, address: SocketAddr, secret: &str) -> Self {
+        let user = changed(
+            &deployed("asterisk-alone/manager_tfps.conf"),
+            "secret = change-me",
+            &format!("secret = {secret}"),
+        );
+        let (ip, port) = (address.ip(), address.port());
+        let general = format!("[general]\nenabled = yes\nbindaddr = {ip}\nport = {port}\n");
+        self.files.push(("manager.conf", general + &user));
+        self
+    }
+
     /// With one more change in a file.
     ///
     /// # Panics

@@ -1,11 +1,20 @@
 //! Calls in progress that are to end are ended by a bridge.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by it")]
 
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener},
+};
+
 use tfps_client::v1;
 use tfps_tests::{
-    Bridge, Server, eventually,
+    AsteriskBridge, Bridge, Server,
+    asterisk::{Asterisk, Setup},
+    eventually,
     fake_service::{FakeService, Reply},
-    scene::{LONDON, key},
+    handset::Handset,
+    scene::{HOME_NUMBER, LONDON, key},
+    sipp::{Ends, FarEnd},
 };
 
 /// OpenSIPS' mi_http as it answers where it has a call, and where it has none.
@@ -128,4 +137,135 @@ async fn a_switch_that_does_not_answer_is_asked_again() {
     let metrics = bridge.get("/metrics").await.body;
     let told = "tfps_bridge_hang_ups_total{cause=\"failed\"} 1";
     assert!(metrics.contains(told), "{metrics}");
+}
+
+const SECRET: &str = "correct horse";
+
+/// An Asterisk that protects its own calls, and whose calls the bridge follows.
+struct Managed {
+    server: Server,
+    bridge: AsteriskBridge,
+    config: String,
+    _carrier: FarEnd,
+    asterisk: Asterisk,
+    _folder: tempfile::TempDir,
+}
+
+impl Managed {
+    /// A call to London costs a unit a second there.
+    async fn open(daily_cost: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let rates = folder.path().join("rates.csv");
+        fs::write(&rates, "prefix,price\n44,60\n").unwrap();
+        let server = Server::open_with(&format!("[exposure]\nrates_file = {rates:?}\n")).await;
+        server
+            .policy(|policy| {
+                policy.allowed_destination_countries = vec!["GB".to_owned()];
+                policy.exposure = Some(v1::Caps {
+                    daily_cost: daily_cost.to_owned(),
+                    ..v1::Caps::default()
+                });
+            })
+            .await;
+        server.account("alice").await;
+        let manager = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
+        let manager: SocketAddr = manager.unwrap();
+        let config = format!("[ami]\naddress = \"{manager}\"\nsecret = \"{SECRET}\"\n");
+        let bridge = AsteriskBridge::start(&[&server], &config).await;
+        let carrier = FarEnd::start(Ends::Caller);
+        let setup = Setup::alone(bridge.address(), carrier.address()).managed(manager, SECRET);
+        let asterisk = Asterisk::start(&setup).await;
+        let house = Self {
+            server,
+            bridge,
+            config,
+            _carrier: carrier,
+            asterisk,
+            _folder: folder,
+        };
+        house.followed().await;
+        house
+    }
+
+    /// Waits until the bridge follows Asterisk's calls.
+    async fn followed(&self) {
+        eventually("Asterisk's calls are followed", || async {
+            (self.bridge.metric("tfps_asterisk_ami_up").await == 1.0).then_some(())
+        })
+        .await;
+    }
+
+    async fn talks(&self, dialed: &str) -> Handset {
+        let call = Handset::call(self.asterisk.address(), "alice", dialed).await;
+        call.unwrap_or_else(|status| panic!("{status}\n{}", self.asterisk.log()))
+    }
+
+    /// Waits until the server knows of so many calls in progress that were answered.
+    async fn answered(&self, number: usize) -> Vec<v1::OpenCall> {
+        eventually("the calls are known", || async {
+            let answer = self.server.admin().list_calls(Default::default()).await;
+            let calls = answer.unwrap().calls;
+            let answered = calls.iter().filter(|call| call.answered_at.is_some());
+            (answered.count() == number && calls.len() == number).then_some(calls)
+        })
+        .await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn asterisk_ends_a_call_that_has_cost_what_it_may() {
+    let house = Managed::open("2.00").await;
+    let free = house.talks(HOME_NUMBER).await;
+    let dear = house.talks(LONDON).await;
+    let calls = house.answered(2).await;
+    assert!(calls.iter().any(|call| call.call_id == dear.call_id()));
+    assert_eq!(dear.hung_up_on().await, Some(21));
+    // It has ended for the server too; what costs nothing goes on.
+    let calls = house.answered(1).await;
+    assert_eq!(calls[0].call_id, free.call_id());
+    assert!(free.is_up());
+    let spent = house.server.usage("alice").await.cost_today;
+    let units: f64 = spent.parse().unwrap();
+    assert!((1.0..10.0).contains(&units), "{spent}");
+    free.hang_up().await;
+    house.answered(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bridge_that_comes_back_follows_the_calls_that_there_are() {
+    let mut house = Managed::open("").await;
+    let stays = house.talks(LONDON).await;
+    let goes = house.talks(HOME_NUMBER).await;
+    house.answered(2).await;
+    let urls = [house.server.url()];
+    let token = house.server.admin_token_path().display().to_string();
+    // Without its AGI: how calls end is told by the manager interface alone.
+    house.bridge = AsteriskBridge::at(&urls, Some(&token), &house.config).await;
+    house.followed().await;
+    goes.hang_up().await;
+    let calls = house.answered(1).await;
+    assert_eq!(calls[0].call_id, stays.call_id());
+    let ended = eventually("the bridge listens", || async {
+        let ended = end(&house.server).await;
+        (ended.listeners > 0).then_some(ended)
+    })
+    .await;
+    assert_eq!(ended.calls.len(), 1);
+    assert_eq!(stays.hung_up_on().await, Some(21));
+    house.answered(0).await;
+}
+
+#[tokio::test]
+async fn a_wrong_secret_is_told_with_what_to_look_at() {
+    let house = Managed::open("").await;
+    let urls = [house.server.url()];
+    let token = house.server.admin_token_path().display().to_string();
+    let config = house.config.replace(SECRET, "wrong");
+    let bridge = AsteriskBridge::at(&urls, Some(&token), &config).await;
+    let said = eventually("it says why", || async {
+        let said = bridge.said();
+        said.contains("refuses the login").then_some(said)
+    })
+    .await;
+    assert!(said.contains("manager.conf"), "{said}");
 }
