@@ -329,6 +329,20 @@ impl<'a> Facts<'a> {
     }
 }
 
+/// What of a call of before may be a habit of its account's: as for a call that is decided.
+pub fn traits_of(
+    number: Option<&E164>,
+    home: Country,
+    source_ip: Option<IpAddr>,
+    user_agent: &str,
+) -> Traits {
+    let called = number
+        .map(|number| (plan::look_up(number), number))
+        .filter(|(plan, _)| pays(plan, home))
+        .map(|(plan, number)| (plan.country, number));
+    Traits::of(called, source_ip, user_agent)
+}
+
 /// Whether an address is one of the public internet's. Private (RFC 1918, RFC 4193), shared (CGNAT, RFC 6598), loopback,
 /// link-local, multicast, unspecified and reserved addresses have no country and no reputation. An IPv4-mapped one is its
 /// IPv4. Addresses for documentation and benchmarks count as public: nobody calls from them but examples and tests.

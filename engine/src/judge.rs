@@ -115,7 +115,8 @@ impl<'a> Trial<'a> {
         let tariff = facts.tariff();
         let holds = facts.call.concurrent_calls.is_none();
         let slot_until = (holds || tariff.is_some()).then_some(until);
-        if slot_until.is_some() {
+        // Of a call that fraudsters are paid for it is told apart what becomes of it.
+        if slot_until.is_some() || facts.traits.range().is_some() {
             let allowed = OpenCall {
                 number: facts.destination.as_ref().ok().map(|to| to.number),
                 holds,

@@ -21,7 +21,7 @@ use crate::{
     admin::{AdminError, cursor, page_size},
     auth::{Permission, Principal},
     clock::Clock,
-    state::{HangUp, Snapshot, State},
+    state::{HangUp, State},
     telemetry::Metrics,
 };
 
@@ -106,7 +106,7 @@ impl CallWatch {
                 self.state.in_progress.remove(&account);
                 continue;
             }
-            let policy = self.policy(&snapshot, &account);
+            let policy = self.state.policy(&snapshot, &account);
             if !policy.document.exposure.any() {
                 continue;
             }
@@ -283,14 +283,6 @@ impl CallWatch {
                 call: call.clone(),
             })
             .collect()
-    }
-
-    fn policy<'a>(&self, snapshot: &'a Snapshot, account: &AccountId) -> &'a Policy {
-        let resident = self.state.accounts.get(account);
-        let named = resident
-            .as_deref()
-            .and_then(|resident| resident.account.policy.as_deref());
-        snapshot.policies.of_account(account.domain(), named)
     }
 }
 

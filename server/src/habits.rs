@@ -7,9 +7,9 @@ use std::{sync::Arc, time::Instant};
 use jiff::{SignedDuration, Timestamp};
 use tfps_engine::{
     decision::Verdict,
-    number::{E164, plan},
-    risk::pays,
-    usage::{AccountMark, HabitDay, Traits},
+    facts::traits_of,
+    number::E164,
+    usage::{AccountMark, HabitDay},
 };
 
 use crate::{
@@ -92,18 +92,11 @@ pub fn learn_one(state: &State, decision: &DecisionRecord) {
         return;
     };
     let snapshot = state.snapshot.load();
-    let policy = snapshot
-        .policies
-        .of_account(account.domain(), resident.account.policy.as_deref());
+    let policy = state.policy(&snapshot, &account);
     let home = policy.dial_plan.home_country();
     let number = E164::from_digits(&decision.e164).ok();
-    let called = number
-        .as_ref()
-        .map(|number| (plan::look_up(number), number))
-        .filter(|(plan, _)| pays(plan, home))
-        .map(|(plan, number)| (plan.country, number));
     let source_ip = decision.source_ip.parse().ok();
-    let traits = Traits::of(called, source_ip, &decision.user_agent);
+    let traits = traits_of(number.as_ref(), home, source_ip, &decision.user_agent);
     let day = HabitDay::of(decision.time());
     resident.ledger.lock().learn_habits(&traits, day);
 }

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use tfps_engine::{
     account::Limits,
     call::{AccountId, FieldError, MAX_HEADER, Problem},
+    facts::traits_of,
     lists::{Action, Change, EntryKey, EntryValue, ListEntry},
     number::E164,
     usage::{Day, Ledger},
@@ -292,6 +293,7 @@ impl Learner {
             }
             self.state.in_progress.add(&call.account);
         } else {
+            self.test_call(key, call, ledger, now);
             ledger.calls.end(key);
             if let Some(day) = day {
                 ledger.charge(day, exposure);
@@ -299,6 +301,24 @@ impl Learner {
             self.state.hang_ups.done(&call.account, key);
         }
         Ok(Vec::new())
+    }
+
+    /// A call that was over in moments may have been a test.
+    fn test_call(&self, key: u64, call: &CallProgress, ledger: &Ledger, now: Timestamp) {
+        let seconds = call.duration.unwrap_or_default().as_secs();
+        let number = ledger.calls.get(key).and_then(|open| open.number);
+        let Some(number) = number.filter(|_| seconds > 0) else {
+            return;
+        };
+        let snapshot = self.state.snapshot.load();
+        let home = self
+            .state
+            .policy(&snapshot, &call.account)
+            .dial_plan
+            .home_country();
+        let traits = traits_of(Some(&number), home, None, "");
+        let watch = &self.state.watch;
+        watch.ended(&call.account, &traits, ledger.habits(), seconds, now);
     }
 
     /// Adds what is known of a call to its record; the day, where it is charged for.
@@ -330,12 +350,7 @@ impl Learner {
             return None;
         }
         let snapshot = self.state.snapshot.load();
-        let resident = self.state.accounts.get(&call.account);
-        let named = resident
-            .as_deref()
-            .and_then(|resident| resident.account.policy.as_deref());
-        let policy = snapshot.policies.of_account(call.account.domain(), named);
-        let day = begin_day(policy, ledger, now);
+        let day = begin_day(self.state.policy(&snapshot, &call.account), ledger, now);
         if call.progress == Progress::Ended {
             let exposure = ledger.calls.exposure_of(key, told, now);
             record.day = day.digits();

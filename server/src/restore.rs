@@ -391,17 +391,9 @@ fn reserve(state: &State, decision: &DecisionRecord, at: Timestamp) {
 /// What a call of before the start costs: by the rates and the policy of now.
 fn tariff(state: &State, account: &AccountId, number: &E164) -> Option<Tariff> {
     let snapshot = state.snapshot.load();
-    let policy = policy_of(state, &snapshot, account);
+    let policy = state.policy(&snapshot, account);
     let country = plan::look_up(number).country;
     policy.tariff(number, country, &snapshot.rates)
-}
-
-fn policy_of<'a>(state: &State, snapshot: &'a Snapshot, account: &AccountId) -> &'a Policy {
-    let resident = state.accounts.get(account);
-    let named = resident
-        .as_deref()
-        .and_then(|resident| resident.account.policy.as_deref());
-    snapshot.policies.of_account(account.domain(), named)
 }
 
 /// A call that had started before the start, and had not ended.
@@ -412,7 +404,7 @@ fn open_call(state: &State, record: &OpenCallRecord, at: Timestamp) {
     let number = E164::from_digits(&record.e164).ok();
     let tariff = number.and_then(|number| tariff(state, &record.account, &number));
     let snapshot = state.snapshot.load();
-    let today = policy_of(state, &snapshot, &record.account).day_began(at);
+    let today = state.policy(&snapshot, &record.account).day_began(at);
     let answered_at = record.answered_at.map(Timestamp::as_second);
     let is_charged = tariff.is_some() && answered_at.is_some();
     let is_there = record.slot_until > at.as_second();
@@ -459,7 +451,7 @@ fn progress(state: &State, call: &CallRecord, fresh: bool, at: Timestamp) {
     if call.progress == Progress::Answered as i32 {
         open.answered_at.get_or_insert(call.at / 1_000);
         let snapshot = state.snapshot.load();
-        let today = policy_of(state, &snapshot, &account).day_began(at);
+        let today = state.policy(&snapshot, &account).day_began(at);
         open.charged_from = open.charged_from.max(today.as_second());
     }
     state.in_progress.add(&account);

@@ -64,7 +64,8 @@ impl Wire {
             request.metadata_mut().insert("authorization", header);
         }
         let mut answers = grpc.streaming(request, method, Bytes).await?.into_inner();
-        let patience = if path.ends_with("/WatchDecisions") {
+        let is_watch = path.ends_with("/WatchDecisions") || path.ends_with("/WatchHangUps");
+        let patience = if is_watch {
             Duration::from_millis(50)
         } else {
             Duration::from_secs(60)

@@ -294,6 +294,7 @@ async fn every_rule_is_explained() {
             "destination-country",
             "risk",
             "concurrency",
+            "exposure",
             "quota",
             "quota-off-hours",
         ]

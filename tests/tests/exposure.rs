@@ -38,6 +38,8 @@ fn cost(daily_cost: &str) -> v1::Caps {
 fn to_london(username: &str, call_id: &str) -> CheckRequest {
     CheckRequest {
         call_id: call_id.to_owned(),
+        // As a switch that counts by itself.
+        concurrent_calls: Some(1),
         ..call(username, LONDON)
     }
 }

@@ -5,7 +5,7 @@ use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use tfps_client::v1::{self, CheckRequest, Purpose};
 use tfps_tests::{
     Command, Server, eventually,
-    scene::{DOMAIN, HOME_NUMBER, LONDON, call, limits, setting},
+    scene::{DOMAIN, HOME_NUMBER, LONDON, call, key, limits, setting},
 };
 
 /// A range of Latvia's that was made up, its last three digits open.
@@ -329,9 +329,45 @@ async fn what_an_account_usually_does_is_known_again_after_a_start() {
         user_agent: "Yealink SIP-T46S 66.86.0.15".to_owned(),
         ..stolen
     };
-    let told = novelty(server.check(own).await).unwrap();
+    let told = novelty(server.check(own.clone()).await).unwrap();
     assert!(
         !told.contains("network") && !told.contains("agent"),
         "{told}"
+    );
+
+    // Somebody else tries the range for moments.
+    server.account("bob").await;
+    let test = CheckRequest {
+        call_id: "test".to_owned(),
+        concurrent_calls: Some(1),
+        ..call("bob", UNSEEN)
+    };
+    assert_eq!(server.code(test).await, "A00");
+    server.progress("bob", "test", v1::CallEvent::Started).await;
+    let ended = v1::CallProgress {
+        account: Some(key("bob")),
+        call_id: "test".to_owned(),
+        event: v1::CallEvent::Ended.into(),
+        duration: Some(prost_types::Duration {
+            seconds: 6,
+            nanos: 0,
+        }),
+        ..v1::CallProgress::default()
+    };
+    let lesson = Some(v1::learn_request::Lesson::Call(ended));
+    server
+        .admin()
+        .learn(v1::LearnRequest { lesson })
+        .await
+        .unwrap();
+    let warned = server.check(own).await.risk.unwrap();
+    let campaign = warned
+        .signals
+        .iter()
+        .find(|signal| signal.name == "campaign");
+    let evidence = &campaign.unwrap().evidence;
+    assert!(
+        evidence.contains("another account has called the range for moments"),
+        "{evidence}"
     );
 }

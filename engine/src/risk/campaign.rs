@@ -5,6 +5,7 @@ use super::{
     circumstances::{Circumstance, Circumstances},
     novelty::acquaintance,
 };
+use crate::usage::Tested;
 
 pub(super) const CAMPAIGN: Circumstance = Circumstance {
     name: "campaign",
@@ -32,7 +33,16 @@ const NEWCOMERS: [f32; 5] = [0.0, 0.5, 1.25, 2.25, 3.0];
 /// How many other accounts call it again and again.
 const REGULARS: [f32; 3] = [0.0, -0.5, -1.0];
 
-fn parts(call: &Circumstances) -> [f32; 5] {
+/// That the range was called for moments, hours ago: who meant to talk calls back at once.
+fn tested(by: Option<Tested>) -> f32 {
+    match by {
+        None => 0.0,
+        Some(Tested::Itself) => 0.5,
+        Some(Tested::Another) => 1.5,
+    }
+}
+
+fn parts(call: &Circumstances) -> [f32; 6] {
     let past = &call.past;
     [
         worth(&PREFIXES, past.dialing.prefixes),
@@ -40,6 +50,7 @@ fn parts(call: &Circumstances) -> [f32; 5] {
         worth(&OF_RANGE, past.dialing.of_range),
         worth(&NEWCOMERS, past.range.newcomers) * acquaintance(call),
         worth(&REGULARS, past.range.regulars),
+        tested(past.range.tested) * acquaintance(call),
     ]
 }
 
@@ -73,6 +84,11 @@ fn evidence(call: &Circumstances) -> String {
                 count => format!("{count} other accounts call"),
             }
         ),
+        match past.range.tested {
+            Some(Tested::Itself) => "it has called the range for moments within a day",
+            _ => "another account has called the range for moments within a day",
+        }
+        .to_owned(),
     ];
     let told: Vec<String> = parts(call)
         .into_iter()
@@ -134,6 +150,22 @@ mod tests {
     }
 
     #[test]
+    fn a_test_of_hours_ago_speaks_against_who_calls_now() {
+        let by = |tested| RangeCallers {
+            tested: Some(tested),
+            ..RangeCallers::default()
+        };
+        let own = of(DialingPattern::default(), by(Tested::Itself));
+        assert_eq!(log_odds(&own), 0.5);
+        let another = of(DialingPattern::default(), by(Tested::Another));
+        assert_eq!(log_odds(&another), 1.5);
+        assert_eq!(
+            evidence(&another),
+            "another account has called the range for moments within a day"
+        );
+    }
+
+    #[test]
     fn what_one_account_or_many_can_add_is_bounded() {
         let dialing = DialingPattern {
             prefixes: u8::MAX,
@@ -142,9 +174,10 @@ mod tests {
         };
         let range = RangeCallers {
             newcomers: u8::MAX,
-            regulars: 0,
+            tested: Some(Tested::Another),
+            ..RangeCallers::default()
         };
-        assert_eq!(log_odds(&of(dialing, range)), 11.0);
-        assert_eq!(log_odds(&of(DialingPattern::default(), range)), 3.0);
+        assert_eq!(log_odds(&of(dialing, range)), 12.5);
+        assert_eq!(log_odds(&of(DialingPattern::default(), range)), 4.5);
     }
 }

@@ -19,13 +19,13 @@ use crate::{
     call::{AccountId, CallAttempt},
     decision::{Purpose, Ruling, Verdict},
     exposure::Rates,
-    facts::{Counting, Facts, Standing, Standpoint},
+    facts::{Counting, Facts, Standing, Standpoint, traits_of},
     judge::decide,
     lists::Lists,
     number::{E164, plan},
     policy::Policy,
-    risk::{Predictor, pays},
-    usage::{Day, Grant, GrantKind, HabitDay, Ledger, SlotTimes, Traits, Watch},
+    risk::Predictor,
+    usage::{Day, Grant, GrantKind, HabitDay, Ledger, SlotTimes, Watch},
 };
 
 /// How many challenges a call can meet: each opens something, and there are no more purposes.
@@ -133,18 +133,15 @@ impl Simulation {
         let Ok(number) = self.policy.dial_plan.destination(&call.attempt.dialed) else {
             return;
         };
-        let plan = plan::look_up(&number);
+        let country = plan::look_up(&number).country;
         let home = self.policy.dial_plan.home_country();
-        let traits = Traits::of(
-            pays(&plan, home).then_some((plan.country, &number)),
-            call.attempt.source_ip,
-            &call.attempt.user_agent,
-        );
+        let attempt = &call.attempt;
+        let traits = traits_of(Some(&number), home, attempt.source_ip, &attempt.user_agent);
         let day = HabitDay::of(call.at);
         let source = call.source.country;
         let resident = self.residents.of(&call.attempt.account, &self.policy);
         resident.ledger.learn_habits(&traits, day);
-        if let Some(country) = plan.country {
+        if let Some(country) = country {
             resident.account.destination_countries.insert(country);
         }
         if let Some(country) = source {
@@ -204,6 +201,10 @@ impl Simulation {
         {
             let policy = &self.policy;
             let Resident { ledger, .. } = self.residents.of(&account, policy);
+            let number = ledger.calls.get(call).and_then(|call| call.number);
+            let traits = traits_of(number.as_ref(), policy.dial_plan.home_country(), None, "");
+            self.watch
+                .ended(&account, &traits, ledger.habits(), seconds, end);
             if ledger
                 .calls
                 .get(call)

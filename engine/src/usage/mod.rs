@@ -23,7 +23,7 @@ pub use ledger::{Grant, GrantKind, Ledger, Occupancy};
 pub use open_calls::{OpenCall, OpenCalls, RINGS, SlotTimes};
 pub use passes::Passes;
 pub use past::Past;
-pub use ranges::{RangeCallers, Ranges};
+pub use ranges::{RangeCallers, Ranges, Tested};
 pub use repeats::{Repeats, Repetition};
 
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -76,6 +76,9 @@ fn seconds(at: Timestamp) -> u32 {
     u32::try_from(at.as_second()).unwrap_or_default()
 }
 
+/// How long a call is answered at the most, in seconds, that was a test.
+const MOMENTS: u64 = 20;
+
 /// What has been counted about anyone, known or not.
 #[derive(Debug)]
 pub struct Watch {
@@ -106,6 +109,28 @@ impl Watch {
             dialing: Dialing::with_capacity(keys / 8),
             ranges: Ranges::with_capacity(keys / 2),
             habits_since: AtomicI64::new(i64::MAX),
+        }
+    }
+
+    /// A call of an account has ended that was answered for so many seconds: for moments, to a range that is not usual for it, it may
+    /// have been a test of whether such calls pass.
+    pub fn ended(
+        &self,
+        account: &AccountId,
+        traits: &Traits,
+        habits: Option<&Habits>,
+        answered_for: u64,
+        at: Timestamp,
+    ) {
+        let Some(range) = traits
+            .range()
+            .filter(|_| (1..=MOMENTS).contains(&answered_for))
+        else {
+            return;
+        };
+        let novelty = habits.map(|habits| habits.novelty(traits, HabitDay::of(at)));
+        if !novelty.is_some_and(|novelty| novelty.usual_range) {
+            self.ranges.test(AccountMark::of(account), range, at);
         }
     }
 

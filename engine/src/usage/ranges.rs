@@ -8,6 +8,10 @@ use crate::facts::Counting;
 
 /// Newcomers of so many seconds are one campaign.
 const CAMPAIGN: u32 = 6 * 3_600;
+/// A test call is a warning for so many seconds: those who pump come hours after those who test, or are they.
+const WARNING: u32 = 24 * 3_600;
+/// Who calls again so soon was cut off, or met an answering machine.
+const CALLS_BACK: u32 = 15 * 60;
 /// Who has not called a range for so many seconds is a regular of it no more.
 const REGULAR: u32 = 30 * 86_400;
 /// How many newcomers and regulars of a range are told apart.
@@ -24,6 +28,17 @@ pub struct RangeCallers {
     pub newcomers: u8,
     /// Other accounts that call it again and again.
     pub regulars: u8,
+    /// Whether somebody to whom it was new has called it within a day for moments.
+    pub tested: Option<Tested>,
+}
+
+/// Who has tested a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tested {
+    /// The very account.
+    Itself,
+    /// Another one.
+    Another,
 }
 
 /// Accounts, and when each of them last called.
@@ -42,6 +57,7 @@ struct Caller {
 struct Callers {
     newcomers: Crowd,
     regulars: Crowd,
+    tester: Caller,
 }
 
 impl Ranges {
@@ -77,6 +93,16 @@ impl Ranges {
         }
     }
 
+    /// Notes that a call of an account, for which the range is not usual, was answered for moments.
+    pub fn test(&self, account: AccountMark, range: RangeMark, at: Timestamp) {
+        self.0.update(range, |callers| {
+            callers.tester = Caller {
+                account: short(account),
+                at: seconds(at),
+            };
+        });
+    }
+
     /// Notes a regular from what is known of an account.
     pub fn restore(&self, account: AccountMark, range: RangeMark, at: Timestamp) {
         self.0.update(range, |callers| {
@@ -101,6 +127,19 @@ fn note(crowd: &mut Crowd, account: u32, now: u32) {
 }
 
 impl Callers {
+    fn tested(&self, account: u32, now: u32) -> Option<Tested> {
+        let since = now
+            .checked_sub(self.tester.at)
+            .filter(|_| self.tester.at > 0)?;
+        let is_itself = self.tester.account == account;
+        match since {
+            WARNING.. => None,
+            ..CALLS_BACK if is_itself => None,
+            _ if is_itself => Some(Tested::Itself),
+            _ => Some(Tested::Another),
+        }
+    }
+
     fn beside(&self, account: u32, now: u32) -> RangeCallers {
         let others = |crowd: &Crowd, within: u32| {
             let others = crowd
@@ -112,6 +151,7 @@ impl Callers {
         RangeCallers {
             newcomers: others(&self.newcomers, CAMPAIGN),
             regulars: others(&self.regulars, REGULAR),
+            tested: self.tested(account, now),
         }
     }
 }
@@ -156,6 +196,24 @@ mod tests {
         }
         let many = calls(&ranges, "alice@a.b", false, start() + 8.hours());
         assert!(usize::from(many.newcomers) >= TOLD_APART - 1);
+    }
+
+    #[test]
+    fn who_called_for_moments_warns_for_a_day_and_may_call_back() {
+        let ranges = Ranges::with_capacity(1_000);
+        calls(&ranges, "alice@a.b", false, start());
+        let number = "37128054190".parse().unwrap();
+        let range = Traits::of(Some((None, &number)), None, "").range().unwrap();
+        ranges.test(
+            AccountMark::of(&"alice@a.b".parse().unwrap()),
+            range,
+            start(),
+        );
+        let tested = |account, after| calls(&ranges, account, false, start() + after).tested;
+        assert_eq!(tested("alice@a.b", 5.minutes()), None);
+        assert_eq!(tested("bob@a.b", 5.minutes()), Some(Tested::Another));
+        assert_eq!(tested("alice@a.b", 3.hours()), Some(Tested::Itself));
+        assert_eq!(tested("bob@a.b", 25.hours()), None);
     }
 
     #[test]

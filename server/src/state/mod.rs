@@ -21,6 +21,7 @@ use parking_lot::Mutex;
 use tfps_engine::{
     account::Account,
     call::AccountId,
+    policy::Policy,
     usage::{Ledger, Watch},
 };
 
@@ -61,6 +62,15 @@ impl State {
             in_progress: InProgress::default(),
             hang_ups: HangUps::default(),
         }
+    }
+
+    /// The policy that an account is under, known or not.
+    pub fn policy<'a>(&self, snapshot: &'a Snapshot, id: &AccountId) -> &'a Policy {
+        let resident = self.accounts.get(id);
+        let named = resident
+            .as_deref()
+            .and_then(|resident| resident.account.policy.as_deref());
+        snapshot.policies.of_account(id.domain(), named)
     }
 
     /// The ledger of an account, known or not; `None` where nothing has been counted about it.

@@ -1,6 +1,9 @@
 //! Calls in progress: listed, and ordered to end.
 
-use tfps_engine::number::E164;
+use tfps_engine::{
+    call::{MAX_DOMAIN, MAX_HEADER, MAX_USERNAME},
+    number::E164,
+};
 use tfps_proto::v1;
 use tonic::{Request, Response};
 
@@ -10,15 +13,14 @@ use crate::{
     grpc::{caller, convert, status},
 };
 
-/// The longest Call-ID, in bytes.
-const MAX_CALL_ID: usize = 256;
-
 pub(super) fn list(
     rpc: &AdminRpc,
     request: &Request<v1::ListCallsRequest>,
 ) -> Answer<v1::ListCallsResponse> {
     let caller = caller(request)?;
     let request = request.get_ref();
+    convert::bounded("domain", &request.domain, MAX_DOMAIN)?;
+    convert::bounded("username", &request.username, MAX_USERNAME)?;
     let page = (request.page_size, request.page_token.as_str());
     let (calls, next_page_token) =
         rpc.calls
@@ -40,7 +42,7 @@ pub(super) fn end(
         None => None,
         account => Some(convert::account_id("account", account)?),
     };
-    convert::bounded("call_id", &request.call_id, MAX_CALL_ID)?;
+    convert::bounded("call_id", &request.call_id, MAX_HEADER)?;
     let which = match (account, request.call_id, request.number) {
         (Some(account), call_id, number) if call_id.is_empty() && number.is_empty() => {
             Which::Of(account)
