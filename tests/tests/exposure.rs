@@ -101,7 +101,7 @@ async fn what_a_day_may_cost_is_counted_while_calls_last_and_they_end_there() {
     // Nothing that is free ends, and nobody else's.
     assert_eq!(server.code(call("alice", HOME_NUMBER)).await, "A00");
     answered(&server, "alice", "second", 6).await;
-    let mut told = vec![orders.next().await.unwrap(), orders.next().await.unwrap()];
+    let mut told = [orders.next().await.unwrap(), orders.next().await.unwrap()];
     told.sort_by(|one, other| one.call_id.cmp(&other.call_id));
     assert_eq!(whose(&told[0]), ("alice", "first", "R21"));
     assert_eq!(whose(&told[1]), ("alice", "second", "R21"));
