@@ -12,7 +12,7 @@ use crate::{
     number::{Country, CountrySet, E164, NotANumber, NumberFacts, plan},
     policy::Policy,
     risk::{Assessment, Circumstances, Predictor, pays},
-    usage::{AccountMark, Day, GrantKind, HabitDay, Habits, Ledger, Past, Traits, Watch},
+    usage::{AccountMark, Day, GrantKind, HabitDay, Ledger, Past, Traits, Watch},
 };
 
 /// What stands still while calls are decided: borrowed from a snapshot.
@@ -202,9 +202,7 @@ impl<'a> Facts<'a> {
         self.past.watched_days = watch.watched_days(self.at);
         if let Some(ledger) = ledger {
             let today = HabitDay::of(self.at);
-            let none = Habits::default();
-            let habits = ledger.habits().unwrap_or(&none);
-            self.past.novelty = habits.novelty(&self.traits, today);
+            self.past.novelty = ledger.habits().novelty(&self.traits, today);
         }
         let usual = self.past.novelty.usual_range;
         self.past.range = watch

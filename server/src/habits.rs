@@ -69,8 +69,7 @@ async fn recall(store: &dyn Store, state: &State, at: Timestamp) -> Result<usize
     let today = HabitDay::of(at);
     state.accounts.for_each(|resident| {
         let ledger = resident.ledger.lock();
-        let usual = ledger.habits().into_iter();
-        for range in usual.flat_map(|habits| habits.usual_ranges(today)) {
+        for range in ledger.habits().usual_ranges(today) {
             let account = AccountMark::of(&resident.account.id);
             state.watch.ranges.restore(account, range, at);
         }

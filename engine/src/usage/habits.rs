@@ -1,6 +1,6 @@
 //! What an account usually does: whom it calls abroad, from where, with what.
 
-use std::net::IpAddr;
+use std::{mem, net::IpAddr};
 
 use jiff::Timestamp;
 
@@ -126,9 +126,10 @@ pub struct Novelty {
     pub agent: bool,
 }
 
-/// What an account usually does.
+/// What an account usually does. There is a million of them, and each is read on the way of a call: it has no room to spare, and
+/// stands in its account's ledger but for what was seen.
 #[derive(Clone, Debug, Default)]
-pub struct Habits(Vec<Seen>);
+pub struct Habits(Box<[Seen]>);
 
 #[derive(Clone, Copy, Debug)]
 struct Seen {
@@ -190,8 +191,10 @@ impl Habits {
                 }
             }
             _ => {
-                self.0.reserve_exact(1);
-                self.0.push(seen);
+                let mut all = mem::take(&mut self.0).into_vec();
+                all.reserve_exact(1);
+                all.push(seen);
+                self.0 = all.into_boxed_slice();
             }
         }
     }

@@ -68,19 +68,18 @@ pub struct Ledger {
     grants: Vec<Grant>,
     /// What the day's calls that have ended came to; there is a million accounts, and few have a cap.
     spent: Option<Box<Spent>>,
-    /// There are a million accounts, and many never call.
-    habits: Option<Box<Habits>>,
+    habits: Habits,
 }
 
 impl Ledger {
     /// What the account usually does.
-    pub fn habits(&self) -> Option<&Habits> {
-        self.habits.as_deref()
+    pub fn habits(&self) -> &Habits {
+        &self.habits
     }
 
     /// Learns from an allowed call what the account usually does.
     pub fn learn_habits(&mut self, traits: &Traits, day: HabitDay) {
-        self.habits.get_or_insert_default().learn(traits, day);
+        self.habits.learn(traits, day);
     }
 
     /// What is used at a moment. A ledger's day never goes back: where the policy's zone is moved to the west, calls

@@ -118,7 +118,7 @@ impl Watch {
         &self,
         account: &AccountId,
         traits: &Traits,
-        habits: Option<&Habits>,
+        habits: &Habits,
         answered_for: u64,
         at: Timestamp,
     ) {
@@ -128,8 +128,7 @@ impl Watch {
         else {
             return;
         };
-        let novelty = habits.map(|habits| habits.novelty(traits, HabitDay::of(at)));
-        if !novelty.is_some_and(|novelty| novelty.usual_range) {
+        if !habits.novelty(traits, HabitDay::of(at)).usual_range {
             self.ranges.test(AccountMark::of(account), range, at);
         }
     }
