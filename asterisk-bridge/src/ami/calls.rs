@@ -1,7 +1,7 @@
 //! The calls that were allowed, by their channels.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -39,14 +39,23 @@ impl Followed {
 pub(crate) struct Calls(Mutex<HashMap<String, Followed>>);
 
 impl Calls {
-    /// Follows a call, unless it is followed already; whether it is new.
+    /// Follows a call, or takes its channel's present name; whether it is new.
     pub(crate) fn follow(&self, unique_id: &str, call: Followed) -> bool {
         let mut calls = self.lock();
-        if unique_id.is_empty() || calls.contains_key(unique_id) || calls.len() >= MOST {
+        if let Some(known) = calls.get_mut(unique_id) {
+            known.channel = call.channel;
+            return false;
+        }
+        if unique_id.is_empty() || calls.len() >= MOST {
             return false;
         }
         calls.insert(unique_id.to_owned(), call);
         true
+    }
+
+    /// The unique ids of those that are followed.
+    pub(super) fn ids(&self) -> HashSet<String> {
+        self.lock().keys().cloned().collect()
     }
 
     /// A call was answered; the call, unless it had been before.
@@ -65,24 +74,15 @@ impl Calls {
         self.lock().remove(unique_id)
     }
 
-    /// The channel of a call and its unique id.
-    pub(super) fn find(&self, call_id: &str) -> Option<(String, String)> {
+    /// The channel of an account's call.
+    pub(super) fn channel(&self, account: &AccountKey, call_id: &str) -> Option<String> {
         let calls = self.lock();
-        let (unique_id, call) = calls.iter().find(|(_, call)| call.call_id == call_id)?;
-        Some((unique_id.clone(), call.channel.clone()))
-    }
-
-    /// Takes out those that are not among these.
-    pub(super) fn retain(&self, living: &[String]) -> Vec<Followed> {
-        let mut calls = self.lock();
-        let gone: Vec<String> = calls
-            .keys()
-            .filter(|unique_id| !living.contains(unique_id))
-            .cloned()
-            .collect();
-        gone.iter()
-            .filter_map(|unique_id| calls.remove(unique_id))
-            .collect()
+        let is = |call: &&Followed| {
+            call.call_id == call_id
+                && call.account.username == account.username
+                && call.account.domain.eq_ignore_ascii_case(&account.domain)
+        };
+        calls.values().find(is).map(|call| call.channel.clone())
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Followed>> {
@@ -108,10 +108,14 @@ mod tests {
         let calls = Calls::default();
         assert!(calls.follow("1.1", call("a")) && !calls.follow("1.1", call("a")));
         assert!(!calls.follow("", call("b")));
-        assert_eq!(
-            calls.find("a"),
-            Some(("1.1".to_owned(), "PJSIP/alice-a".to_owned()))
-        );
+        let channel = |call_id| calls.channel(&AccountKey::default(), call_id);
+        assert_eq!(channel("a").as_deref(), Some("PJSIP/alice-a"));
+        assert_eq!(channel("b"), None);
+        let stranger = AccountKey {
+            username: "bob".to_owned(),
+            ..AccountKey::default()
+        };
+        assert_eq!(calls.channel(&stranger, "a"), None);
         let now = Instant::now();
         assert!(calls.answer("1.1", now).is_some());
         assert!(calls.answer("1.1", now).is_none() && calls.answer("1.2", now).is_none());
@@ -121,13 +125,16 @@ mod tests {
     }
 
     #[test]
-    fn what_asterisk_has_no_more_is_taken_out() {
+    fn a_channel_that_is_renamed_is_found_by_its_new_name() {
         let calls = Calls::default();
-        for number in ["1", "2", "3"] {
-            calls.follow(number, call(number));
-        }
-        let gone = calls.retain(&["2".to_owned(), "9".to_owned()]);
-        assert_eq!(gone.len(), 2);
-        assert!(calls.find("2").is_some() && calls.find("1").is_none());
+        calls.follow("1", call("a"));
+        let renamed = Followed {
+            channel: "PJSIP/bob-00000009".to_owned(),
+            ..call("a")
+        };
+        assert!(!calls.follow("1", renamed));
+        let channel = calls.channel(&AccountKey::default(), "a");
+        assert_eq!(channel.as_deref(), Some("PJSIP/bob-00000009"));
+        assert_eq!(calls.ids().len(), 1);
     }
 }

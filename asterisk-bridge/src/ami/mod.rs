@@ -127,6 +127,11 @@ impl Manager {
                 packet = packets.recv() => {
                     let packet = packet.ok_or(AmiError::Closed)??;
                     *last_heard = Instant::now();
+                    if packet.get("Response") == "Error" {
+                        debug!(message = packet.get("Message"), "an action failed");
+                        // A channel that was renamed, or has gone unheard.
+                        self.reconcile(&mut packets, &mut writer, *last_heard).await?;
+                    }
                     self.take(&packet).await;
                 }
                 order = orders.next() => {
@@ -184,10 +189,11 @@ impl Manager {
         writer: &mut OwnedWriteHalf,
         last_heard: Instant,
     ) -> Result<(), AmiError> {
+        // A call that is allowed from here on may not be among those that Asterisk tells.
+        let mut gone = self.calls.ids();
         let variables = VARIABLES.join(",");
         let status = action("Status", &[("Variables", &variables)]);
         writer.write_all(status.as_bytes()).await?;
-        let mut living = Vec::new();
         loop {
             let packet = timeout(PATIENCE, packets.recv())
                 .await
@@ -196,7 +202,7 @@ impl Manager {
             match packet.get("Event") {
                 "Status" => {
                     self.found(&packet).await;
-                    living.push(packet.get("Uniqueid").to_owned());
+                    gone.remove(packet.get("Uniqueid"));
                 }
                 "StatusComplete" => break,
                 "" if packet.get("Response") == "Error" => {
@@ -205,7 +211,10 @@ impl Manager {
                 _ => self.take(&packet).await,
             }
         }
-        for call in self.calls.retain(&living) {
+        for call in gone
+            .iter()
+            .filter_map(|unique_id| self.calls.end(unique_id))
+        {
             let lasted = call.lasted(last_heard);
             self.tell(&call, CallEvent::Ended, Some(lasted), 0).await;
         }
@@ -263,7 +272,8 @@ impl Manager {
 
     /// Ends a call.
     async fn end(&self, order: &HangUp, writer: &mut OwnedWriteHalf) -> Result<(), AmiError> {
-        let Some((_, channel)) = self.calls.find(&order.call_id) else {
+        let account = order.account.clone().unwrap_or_default();
+        let Some(channel) = self.calls.channel(&account, &order.call_id) else {
             debug!(
                 call_id = order.call_id,
                 "a call that is to end is another switch's"

@@ -58,6 +58,12 @@ impl Mi {
 
     /// Ends a call: BYE in both directions, or CANCEL where it was not answered.
     pub(crate) async fn end(&self, call_id: &str) -> Answer {
+        if call_id.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Answer::Failed(
+                "a Call-ID of digits alone could be taken for the id of somebody else's dialog"
+                    .to_owned(),
+            );
+        }
         let request = json!({
             "jsonrpc": "2.0",
             "id": 1,
@@ -121,6 +127,15 @@ fn root_of(error: &reqwest::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_call_id_that_may_be_another_dialog_s_id_is_never_sent() {
+        let mi = Mi::new("http://127.0.0.1:9/mi").unwrap();
+        let Answer::Failed(why) = mi.end("94489280513").await else {
+            panic!()
+        };
+        assert!(why.contains("digits alone"), "{why}");
+    }
 
     #[test]
     fn the_switch_s_answer_is_told_from_a_stranger_s() {

@@ -54,7 +54,10 @@ pub(super) fn end(
                 E164::from_digits(digits).map_err(|error| status::invalid("number", error))?;
             Which::To(number, account)
         }
-        (None, _, number) if number.is_empty() => return Err(status::missing("account")),
+        (None, _, number) if number.is_empty() => {
+            let problem = "must be given, or number: whose calls, or to whom, are to end";
+            return Err(status::invalid("account", problem));
+        }
         _ => {
             let problem = "names one call, which number does as well: give one of the two";
             return Err(status::invalid("call_id", problem));
