@@ -43,6 +43,9 @@ struct Arguments {
     /// Prints what a table of so many accounts takes, in bytes an account, and ends
     #[arg(long, value_name = "ACCOUNTS", hide = true)]
     table_of: Option<usize>,
+    /// With it, what the accounts are used to
+    #[arg(long, value_enum, default_value_t, hide = true)]
+    calling: memory::Calling,
     /// Prints what a list of a kind with so many entries takes, in bytes, and ends
     #[arg(long, num_args = 2, value_names = ["KIND", "ENTRIES"], hide = true)]
     list_of: Vec<String>,
@@ -79,7 +82,7 @@ struct Bench {
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     if let Some(accounts) = arguments.table_of {
-        println!("{}", memory::bytes_an_account(accounts)?);
+        println!("{}", memory::bytes_an_account(accounts, arguments.calling)?);
         return Ok(());
     }
     if let [kind, entries] = &*arguments.list_of {

@@ -1,9 +1,15 @@
 //! Memory an account.
 
-use std::process::Command;
+use std::{net::IpAddr, process::Command};
 
 use anyhow::{Context, ensure};
+use clap::ValueEnum;
+use jiff::Timestamp;
 use tfps_bench::workload;
+use tfps_engine::{
+    number::{E164, plan},
+    usage::{HabitDay, Traits},
+};
 use tfps_server::state::Accounts;
 
 use crate::{
@@ -29,19 +35,59 @@ pub(crate) async fn measure(bench: &Bench, report: &mut Report) -> anyhow::Resul
             mebibytes(without)
         ),
     );
+    for (calling, what) in [
+        (Calling::Nobody, "of it: the table of accounts alone"),
+        (Calling::Home, "the table, where all call at home"),
+        (Calling::Abroad, "the table, where all call five countries"),
+    ] {
+        let table = table_of(accounts, calling)?;
+        report.note(what, format!("{table:.0} bytes an account"));
+    }
+    Ok(())
+}
+
+/// What the accounts are used to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Calling {
+    /// They have never called.
+    #[default]
+    Nobody,
+    /// From two networks, with one telephone, within the home country.
+    Home,
+    /// From three networks, with two telephones, eight ranges of five countries.
+    Abroad,
+}
+
+impl Calling {
+    /// What such an account has done.
+    fn traits(self) -> Vec<Traits> {
+        let called = |range: usize, network: usize| {
+            let countries = ["44", "33", "49", "34", "39"];
+            let number = format!("{}20790{range}0123", countries[range % countries.len()]);
+            let number: E164 = number.parse().expect("it was made to be one");
+            let country = plan::look_up(&number).country;
+            let ip = Some(IpAddr::from([192, 0, network as u8, 7]));
+            let agent = ["Yealink SIP-T46S", "Zoiper"][range % 2];
+            let abroad = self == Self::Abroad;
+            Traits::of(abroad.then_some((country, &number)), ip, agent)
+        };
+        match self {
+            Self::Nobody => Vec::new(),
+            Self::Home => (0..2).map(|network| called(0, network)).collect(),
+            Self::Abroad => (0..8).map(|range| called(range, range % 3)).collect(),
+        }
+    }
+}
+
+fn table_of(accounts: usize, calling: Calling) -> anyhow::Result<f64> {
+    let calling = calling.to_possible_value().context("a value has a name")?;
     let table = Command::new(std::env::current_exe()?)
         .args(["--table-of", &accounts.to_string()])
+        .args(["--calling", calling.get_name()])
         .output()?;
     ensure!(table.status.success(), "measuring the table fails");
-    let table: f64 = String::from_utf8(table.stdout)?
-        .trim()
-        .parse()
-        .context("bytes an account")?;
-    report.note(
-        "of it: the table of accounts alone",
-        format!("{table:.0} bytes an account"),
-    );
-    Ok(())
+    let table = String::from_utf8(table.stdout)?;
+    table.trim().parse().context("bytes an account")
 }
 
 /// What a server holds once it has started, answered and rested.
@@ -55,11 +101,16 @@ async fn resident_bytes(bench: &Bench, content: Content) -> anyhow::Result<u64> 
 }
 
 /// Fills a table as the server's start does; what it takes, in bytes an account. For a process of its own.
-pub(crate) fn bytes_an_account(accounts: usize) -> anyhow::Result<f64> {
+pub(crate) fn bytes_an_account(accounts: usize, calling: Calling) -> anyhow::Result<f64> {
+    let (traits, today) = (calling.traits(), HabitDay::of(Timestamp::UNIX_EPOCH));
     let before = resident_bytes_of("self")?;
     let table = Accounts::default();
     for number in 0..accounts {
-        table.put(workload::account(number));
+        let resident = table.put(workload::account(number));
+        let mut ledger = resident.ledger.lock();
+        for traits in &traits {
+            ledger.learn_habits(traits, today);
+        }
     }
     table.shrink();
     std::thread::sleep(data::REST);

@@ -1,6 +1,7 @@
 //! What an account has used: its calls of the day, its calls in progress, its grants.
 
 use jiff::Timestamp;
+use thin_vec::ThinVec;
 
 use super::{Day, HabitDay, Habits, OpenCalls, Traits};
 use crate::{exposure::Exposure, number::Country};
@@ -65,7 +66,7 @@ pub struct Ledger {
     today_off_hours: u32,
     /// The calls that were allowed and have not ended.
     pub calls: OpenCalls,
-    grants: Vec<Grant>,
+    grants: ThinVec<Grant>,
     /// What the day's calls that have ended came to; there is a million accounts, and few have a cap.
     spent: Option<Box<Spent>>,
     habits: Habits,
