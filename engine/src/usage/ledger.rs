@@ -382,18 +382,55 @@ mod tests {
         assert_eq!(ledger.calls.iter().count(), 0);
     }
 
+    /// Allows a call at a price, for which nothing more is told.
+    fn allow(ledger: &mut Ledger, key: u64, holds: bool, at: Timestamp) {
+        let call = OpenCall {
+            tariff: Some(Tariff {
+                abroad: true,
+                ..Tariff::default()
+            }),
+            holds,
+            ..OpenCall::new(key, at.as_second() + 10)
+        };
+        ledger.calls.allow(call, at);
+    }
+
     #[test]
-    fn what_a_switch_never_tells_is_bounded() {
+    fn a_call_whose_end_alone_is_told_is_charged_and_holds_its_slot_no_longer() {
         let mut ledger = Ledger::default();
-        for key in 0..2_000 {
-            let call = OpenCall {
-                tariff: Some(Tariff::default()),
-                holds: false,
-                ..OpenCall::new(key, noon().as_second() + 10)
-            };
-            ledger.calls.allow(call, noon());
+        allow(&mut ledger, 1, true, noon());
+        let later = noon() + 1.hours();
+        assert_eq!(ledger.occupancy(MONDAY, noon() + 9.seconds()).concurrent, 1);
+        assert_eq!(ledger.occupancy(MONDAY, later).concurrent, 0);
+        allow(&mut ledger, 2, true, later);
+        assert_eq!(end(&mut ledger, 1, Some(3_000), MONDAY, later), 3_000);
+        allow(&mut ledger, 3, true, noon() + 6.hours());
+        assert_eq!(ledger.calls.iter().count(), 1, "the second is forgotten");
+    }
+
+    #[test]
+    fn what_a_switch_never_tells_is_bounded_and_what_it_tells_is_not() {
+        for holds in [true, false] {
+            let mut ledger = Ledger::default();
+            for key in 0..300 {
+                answer(&mut ledger, 10_000 + key, noon());
+            }
+            for key in 0..2_000 {
+                // One after the other, so that they hold their slots no more.
+                allow(
+                    &mut ledger,
+                    key,
+                    holds,
+                    noon() + (20 * key.cast_signed()).seconds(),
+                );
+            }
+            let now = (noon() + 40_000.seconds()).as_second();
+            let untold = ledger.calls.iter().filter(|call| call.call_id.is_none());
+            let untold = untold.filter(|call| call.until <= now).count();
+            assert!(untold <= 257, "{untold}");
+            let told = ledger.calls.iter().filter(|call| call.call_id.is_some());
+            assert_eq!(told.count(), 300);
         }
-        assert_eq!(ledger.calls.iter().count(), 256);
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub use failures::{Failures, Lock};
 pub use flood::Flood;
 pub use habits::{HabitDay, Habits, Novelty, RangeMark, Traits};
 pub use ledger::{Grant, GrantKind, Ledger, Occupancy};
-pub use open_calls::{OpenCall, OpenCalls, RINGS, SlotTimes};
+pub use open_calls::{OpenCall, OpenCalls, SlotTimes};
 pub use passes::Passes;
 pub use past::Past;
 pub use ranges::{RangeCallers, Ranges, Tested};

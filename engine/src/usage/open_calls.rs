@@ -8,11 +8,11 @@ use crate::{
     number::E164,
 };
 
-/// How long a call that is charged for is remembered until it is answered, in seconds: longer than any telephone rings
-/// (RFC 3261, timer C: over three minutes).
-pub const RINGS: i64 = 240;
-/// How many calls that hold no slot and have not started are remembered at the most: a switch that never tells what
-/// becomes of its calls must not make deciding slow.
+/// How long a call that is charged for is remembered after its slot where nothing is told of it, in seconds: it may be one
+/// whose end alone is told.
+const REMEMBERED: i64 = 4 * 3_600;
+/// How many calls that are only remembered there are at the most: a switch that never tells what becomes of its calls must
+/// not make deciding slow.
 const UNTOLD: usize = 256;
 
 /// How long a call holds a slot that nobody gives back.
@@ -84,9 +84,16 @@ impl OpenCall {
         tariff.for_seconds(answered_for.saturating_sub(before.unsigned_abs()))
     }
 
-    /// Whether it is worth remembering: it may hold a slot, or be charged for.
-    fn lasts(&self, now: i64) -> bool {
-        self.until > now || (self.tariff.is_some() && self.answered_at.is_some())
+    /// Whether it is worth remembering at a moment, in seconds since 1970: it may hold a slot, or be charged for.
+    pub fn lasts(&self, now: i64) -> bool {
+        let is_charged = self.tariff.is_some();
+        self.until > now
+            || (is_charged && (self.answered_at.is_some() || self.until + REMEMBERED > now))
+    }
+
+    /// Whether nothing is known of it but that it was allowed, and it holds no slot.
+    fn is_untold(&self, now: i64) -> bool {
+        self.call_id.is_none() && !(self.holds && self.until > now)
     }
 }
 
@@ -119,11 +126,8 @@ impl OpenCalls {
     }
 
     /// Remembers a call that was allowed.
-    pub fn allow(&mut self, mut call: OpenCall, at: Timestamp) {
+    pub fn allow(&mut self, call: OpenCall, at: Timestamp) {
         let now = at.as_second();
-        if call.tariff.is_some() {
-            call.until = call.until.max(now + RINGS);
-        }
         self.0.retain(|call| call.lasts(now));
         match self.get_mut(call.key) {
             Some(other) => {
@@ -134,9 +138,9 @@ impl OpenCalls {
                 other.tariff = call.tariff;
             }
             None => {
-                let untold = |call: &OpenCall| call.call_id.is_none() && !call.holds;
-                if self.0.len() >= UNTOLD
-                    && let Some(oldest) = self.0.iter().position(untold)
+                let untold = self.0.iter().filter(|call| call.is_untold(now));
+                if untold.count() >= UNTOLD
+                    && let Some(oldest) = self.0.iter().position(|call| call.is_untold(now))
                 {
                     self.0.remove(oldest);
                 }
@@ -196,7 +200,8 @@ impl OpenCalls {
     /// What came before a moment is not charged for any more. What is only remembered since it was, is forgotten.
     pub fn charge_from(&mut self, from: i64, at: Timestamp) {
         let now = at.as_second();
-        self.0.retain(|call| call.until > now);
+        self.0
+            .retain(|call| call.until > now || (call.answered_at.is_none() && call.lasts(now)));
         for call in &mut self.0 {
             call.charged_from = call.charged_from.max(from);
         }

@@ -91,7 +91,10 @@ impl Learner {
         if holds {
             let open = ledger.calls.start(key, &call_id, slot_until, now);
             if call.progress == Progress::Answered {
-                open.answered_at.get_or_insert(at.min(now).as_second());
+                // A switch's clock may be anywhere.
+                let earliest = now.as_second() - i64::from(slots.started);
+                let answered_at = at.as_second().clamp(earliest, now.as_second());
+                open.answered_at.get_or_insert(answered_at);
             }
             self.state.in_progress.add(&call.account);
         } else {

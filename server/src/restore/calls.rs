@@ -5,7 +5,7 @@ use tfps_engine::{
     call::AccountId,
     exposure::Tariff,
     number::{E164, plan},
-    usage::{Day, OpenCall, RINGS},
+    usage::{Day, OpenCall},
 };
 
 use crate::{
@@ -25,16 +25,13 @@ pub(super) fn reserve(state: &State, decision: &DecisionRecord, at: Timestamp) {
     let number = E164::from_digits(&decision.e164).ok();
     let key = state.recent.key((&account, decision.call_id.as_str()));
     let tariff = number.and_then(|number| tariff(state, &account, &number));
-    let mut call = OpenCall {
+    let call = OpenCall {
         number,
         tariff,
         holds: decision.concurrent_calls.is_none(),
         ..OpenCall::new(key, decision.slot_until)
     };
-    if call.tariff.is_some() {
-        call.until = call.until.max(decision.time().as_second() + RINGS);
-    }
-    if call.until > at.as_second() {
+    if call.lasts(at.as_second()) {
         let ledger = state.ledger_or_stranger(&account);
         ledger.lock().calls.allow(call, at);
     }
