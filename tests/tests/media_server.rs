@@ -175,3 +175,53 @@ async fn a_challenge_opens_only_what_it_is_about() {
     assert_eq!(call.unwrap().hung_up_on().await, REJECTED);
     assert_eq!(house.tap.played().last().unwrap(), "not-possible");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_calls_what_looks_like_fraud_proves_himself_for_that_number() {
+    const UNSEEN: &str = "37128054190";
+    let house = House::open("").await;
+    house
+        .server
+        .policy(|policy| {
+            policy.allowed_destination_countries = vec!["LV".to_owned()];
+            policy.blocked_countries.clear();
+            policy.risk = Some(v1::RiskLimit {
+                challenge_score: 50,
+                deny_score: 101,
+                pass_minutes: 10,
+            });
+        })
+        .await;
+    house.server.account("alice").await;
+    for number in 0..12 {
+        let known = format!("37128054{:03}", 7 * number);
+        house
+            .server
+            .list(v1::EntryKind::Number, &known, v1::EntryAction::Block)
+            .await;
+    }
+    let call = house.talks("alice", UNSEEN).await;
+    let digits = house.tap.captcha(1).await;
+    house.tap.commanded("captcha-type", 1).await;
+    call.types(&digits).await;
+    assert_eq!(call.hung_up_on().await, NORMAL);
+    assert_eq!(
+        house.tap.played(),
+        [
+            "why-risk",
+            "captcha-listen",
+            &digits,
+            "captcha-type",
+            "right",
+            "done-risk",
+            "redial",
+            "goodbye"
+        ]
+    );
+    let identity = format!("P-tfps: alice;{DOMAIN};127.0.0.2;{AGENT};1");
+    let again = Handset::relayed(house.front.address(), "trunk", UNSEEN, &[&identity]).await;
+    assert_eq!(again.unwrap_err(), 503);
+    let recorded = house.server.decisions(v1::DecisionFilter::default()).await;
+    let codes: Vec<_> = recorded.iter().map(|made| made.code.as_str()).collect();
+    assert_eq!(codes, ["A00", "V06"]);
+}
