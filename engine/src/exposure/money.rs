@@ -44,6 +44,12 @@ impl Money {
         self.0
     }
 
+    /// Less another amount; nothing where that is more.
+    #[must_use]
+    pub fn less(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+
     /// What so many seconds cost at this price a minute, to the second.
     #[must_use]
     pub fn for_seconds(self, seconds: u64) -> Self {

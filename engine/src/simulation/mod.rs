@@ -4,14 +4,17 @@
 //! Time is the calls'. Callers pass the challenges that they meet, as the people they are; those that are known to be fraudsters do
 //! not, who are machines.
 
+mod in_progress;
 mod tally;
 
+pub use in_progress::Cut;
 pub use tally::{ByKind, Counts, Tally};
 
-use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc};
+use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use in_progress::InProgress;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
@@ -25,7 +28,7 @@ use crate::{
     number::{E164, plan},
     policy::Policy,
     risk::Predictor,
-    usage::{Day, Grant, GrantKind, HabitDay, Ledger, SlotTimes, Watch},
+    usage::{Grant, GrantKind, HabitDay, Ledger, SlotTimes, Watch},
 };
 
 /// How many challenges a call can meet: each opens something, and there are no more purposes.
@@ -74,8 +77,7 @@ pub struct Simulation {
     rates: Arc<Rates>,
     watch: Watch,
     residents: Residents,
-    /// The calls in progress: when each ends, whose it is, which, and for how many seconds it was answered.
-    in_progress: BinaryHeap<Reverse<(Timestamp, AccountId, u64, u64)>>,
+    in_progress: InProgress,
     calls: u64,
 }
 
@@ -108,7 +110,7 @@ impl Simulation {
             rates,
             watch: Watch::with_capacity(WATCHED),
             residents: Residents::default(),
-            in_progress: BinaryHeap::new(),
+            in_progress: InProgress::default(),
             calls: 0,
         }
     }
@@ -151,7 +153,7 @@ impl Simulation {
 
     /// Makes a call. Calls come in the order of their times.
     pub fn call(&mut self, call: &SimulatedCall) -> Outcome {
-        self.hang_up(call.at);
+        self.go_on(call.at);
         self.calls += 1;
         let mut ruling = self.ask(call, Counting::Counts);
         for _ in 0..CHALLENGES {
@@ -166,57 +168,9 @@ impl Simulation {
         let (mut outcome, last) = ruling;
         outcome.passed = last.verdict == Verdict::Allow;
         if outcome.passed {
-            self.answer(call);
+            self.answer(call, outcome.ruling.code);
         }
         outcome
-    }
-
-    fn answer(&mut self, call: &SimulatedCall) {
-        let duration = call.duration.max(SignedDuration::ZERO);
-        let account = &call.attempt.account;
-        let resident = self.residents.of(account, &self.policy);
-        let open = resident.ledger.calls.get(self.calls);
-        if open.is_none() {
-            return;
-        }
-        if open.is_some_and(|open| open.tariff.is_some()) {
-            let day = Day::of(self.policy.local(call.at).date());
-            let policy = &self.policy;
-            resident
-                .ledger
-                .begin(day, || policy.day_began(call.at), call.at);
-            if let Some(open) = resident.ledger.calls.get_mut(self.calls) {
-                open.answered_at = Some(call.at.as_second());
-            }
-        }
-        let seconds = u64::try_from(duration.as_secs()).unwrap_or_default();
-        let ended = (call.at + duration, account.clone(), self.calls, seconds);
-        self.in_progress.push(Reverse(ended));
-    }
-
-    fn hang_up(&mut self, at: Timestamp) {
-        while let Some(Reverse((end, ..))) = self.in_progress.peek()
-            && *end <= at
-            && let Some(Reverse((end, account, call, seconds))) = self.in_progress.pop()
-        {
-            let policy = &self.policy;
-            let Resident { ledger, .. } = self.residents.of(&account, policy);
-            let number = ledger.calls.get(call).and_then(|call| call.number);
-            let traits = traits_of(number.as_ref(), policy.dial_plan.home_country(), None, "");
-            self.watch
-                .ended(&account, &traits, ledger.habits(), seconds, end);
-            if ledger
-                .calls
-                .get(call)
-                .is_some_and(|call| call.tariff.is_some())
-            {
-                let day = Day::of(policy.local(end).date());
-                ledger.begin(day, || policy.day_began(end), end);
-                let exposure = ledger.calls.exposure_of(call, Some(seconds), end);
-                ledger.charge(day, exposure);
-            }
-            ledger.calls.end(call);
-        }
     }
 
     /// The outcome as far as it is known, and the last ruling.
@@ -421,6 +375,54 @@ mod tests {
             let outcome = house.call(&call(at, dialed, 600, None));
             assert_eq!(outcome.ruling.code, code, "{at}");
         }
+    }
+
+    #[test]
+    fn calls_in_progress_end_when_they_have_cost_what_they_may() {
+        let mut house = simulation(PolicyDocument {
+            allowed_destination_countries: vec!["GB".to_owned()],
+            exposure: Caps {
+                daily_cost: "12".parse().unwrap(),
+                ..Caps::default()
+            },
+            ..PolicyDocument::default()
+        });
+        let mut tally = Tally::default();
+        let rates = rates();
+        // 0.60 a minute each: together they cost 12 after 15 minutes, since the first began 10 minutes before the second.
+        for (at, dialed, fraud) in [
+            ("2026-06-08T12:00:00-04:00", "00442079460123", Some(true)),
+            ("2026-06-08T12:10:00-04:00", "00442079460123", Some(true)),
+            ("2026-06-09T12:00:00-04:00", "12125550123", Some(false)),
+        ] {
+            let call = call(at, dialed, 3_600, fraud);
+            let outcome = house.call(&call);
+            assert!(outcome.passed, "{outcome:?}");
+            tally.add(&call, &outcome, house.policy(), &rates);
+        }
+        house.finish();
+        let cuts = house.take_cuts();
+        let cut: Vec<u64> = cuts.iter().map(|cut| cut.seconds).collect();
+        assert_eq!(cut, [3_600 - 900, 3_600 - 300]);
+        for cut in &cuts {
+            tally.cut(cut, house.policy());
+        }
+        let fraud = tally.all.fraud;
+        assert_eq!(
+            (fraud.seconds, fraud.cost.to_string()),
+            (1_200, "12.00".to_owned())
+        );
+        assert_eq!(fraud.seconds_stopped, 6_000);
+        assert_eq!(fraud.cost_stopped.to_string(), "60.00");
+        assert_eq!(tally.all.ordinary.seconds, 3_600);
+        assert_eq!(
+            tally
+                .by_hour
+                .values()
+                .map(|kinds| kinds.total().seconds)
+                .sum::<u64>(),
+            4_800
+        );
     }
 
     #[test]

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use jiff::civil::DateTime;
+use jiff::{Timestamp, civil::DateTime};
 use serde::Serialize;
 
-use super::{Outcome, SimulatedCall};
+use super::{Cut, Outcome, SimulatedCall};
 use crate::{
     call::AccountId,
     decision::{Code, Verdict},
@@ -116,6 +116,25 @@ impl Counts {
 }
 
 impl Tally {
+    /// A call that was added lasted less long.
+    pub fn cut(&mut self, cut: &Cut, policy: &Policy) {
+        let take = |kinds: &mut ByKind| {
+            let counts = kinds.of(cut.fraud);
+            counts.seconds = counts.seconds.saturating_sub(cut.seconds);
+            counts.seconds_stopped += cut.seconds;
+            counts.cost = counts.cost.less(cut.cost);
+            counts.cost_stopped += cut.cost;
+        };
+        take(&mut self.all);
+        let hour = hour_of(policy, cut.at);
+        let places = [
+            self.by_code.get_mut(&cut.code),
+            self.by_account.get_mut(&cut.account),
+            self.by_hour.get_mut(&hour),
+        ];
+        places.into_iter().flatten().for_each(take);
+    }
+
     /// Adds what came of a call.
     pub fn add(&mut self, call: &SimulatedCall, outcome: &Outcome, policy: &Policy, rates: &Rates) {
         let seconds = u64::try_from(call.duration.as_secs()).unwrap_or_default();
@@ -150,8 +169,11 @@ impl Tally {
             Some(kinds) => add(kinds),
             None => add(self.by_account.entry(account.clone()).or_default()),
         }
-        let local = policy.local(call.at);
-        let hour = local.date().at(local.hour(), 0, 0, 0);
-        add(self.by_hour.entry(hour).or_default());
+        add(self.by_hour.entry(hour_of(policy, call.at)).or_default());
     }
+}
+
+fn hour_of(policy: &Policy, at: Timestamp) -> DateTime {
+    let local = policy.local(at);
+    local.date().at(local.hour(), 0, 0, 0)
 }

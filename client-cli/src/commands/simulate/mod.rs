@@ -104,6 +104,10 @@ pub fn run(args: &SimulateArgs, console: &mut Console) -> Result<Exit, Failure> 
                 .for_each(|call| make(call, &mut house, &mut tally, &rates));
             bar.inc(some.len() as u64);
         }
+        house.finish();
+        for cut in house.take_cuts() {
+            tally.cut(&cut, house.policy());
+        }
         runs.push(Run {
             name,
             zone: house.policy().document.time_zone.clone(),
