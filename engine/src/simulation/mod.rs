@@ -352,16 +352,20 @@ mod tests {
         }
     }
 
-    #[test]
-    fn calls_of_a_day_cost_no_more_than_they_may() {
-        let mut house = simulation(PolicyDocument {
+    fn capped_at_12() -> PolicyDocument {
+        PolicyDocument {
             allowed_destination_countries: vec!["GB".to_owned()],
             exposure: Caps {
                 daily_cost: "12".parse().unwrap(),
                 ..Caps::default()
             },
             ..PolicyDocument::default()
-        });
+        }
+    }
+
+    #[test]
+    fn calls_of_a_day_cost_no_more_than_they_may() {
+        let mut house = simulation(capped_at_12());
         let codes = [
             ("2026-06-08T12:00:00-04:00", "00442079460123", Code::A00),
             // Ten minutes have cost 6, and the call in progress another 6.
@@ -379,14 +383,7 @@ mod tests {
 
     #[test]
     fn calls_in_progress_end_when_they_have_cost_what_they_may() {
-        let mut house = simulation(PolicyDocument {
-            allowed_destination_countries: vec!["GB".to_owned()],
-            exposure: Caps {
-                daily_cost: "12".parse().unwrap(),
-                ..Caps::default()
-            },
-            ..PolicyDocument::default()
-        });
+        let mut house = simulation(capped_at_12());
         let mut tally = Tally::default();
         let rates = rates();
         // 0.60 a minute each: together they cost 12 after 15 minutes, since the first began 10 minutes before the second.
