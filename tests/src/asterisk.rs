@@ -255,6 +255,18 @@ impl Asterisk {
         assert!(self.says(&command, language), "Asterisk takes {command}");
     }
 
+    /// Waits until no call is left: one that was hung up counts until its channel is gone.
+    ///
+    /// # Panics
+    /// When one stays.
+    pub async fn idle(&self) {
+        let started = Instant::now();
+        while !self.says("core show channels count", "0 active channels") {
+            assert!(started.elapsed() < PATIENCE, "a call does not end");
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     fn says(&self, command: &str, expected: &str) -> bool {
         let output = program(self.folder.path()).args(["-rx", command]).output();
         output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(expected))

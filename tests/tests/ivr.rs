@@ -170,6 +170,7 @@ async fn a_denied_call_is_refused_and_calls_at_once_are_counted() {
     let first = house.talks("alice", HOME_NUMBER).await;
     assert_eq!(house.calls("alice", HOME_NUMBER).await.unwrap_err(), 403);
     first.hang_up().await;
+    house.asterisk.idle().await;
     let second = house.talks("alice", HOME_NUMBER).await;
     second.hang_up().await;
     assert_eq!(house.codes().await, ["R06", "A00", "R10", "A00"]);
