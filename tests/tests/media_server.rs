@@ -65,6 +65,14 @@ impl House {
         call.unwrap_or_else(|status| panic!("{status}"))
     }
 
+    /// The caller hears the captcha and types it: its digits.
+    async fn types_what_he_hears(&self, call: &Handset) -> String {
+        let digits = self.tap.captcha(1).await;
+        self.tap.commanded("captcha-type", 1).await;
+        call.types(&digits).await;
+        digits
+    }
+
     async fn account(&self, username: &str) -> Option<v1::Account> {
         let request = v1::GetAccountRequest {
             account: Some(key(username)),
@@ -78,9 +86,7 @@ impl House {
 async fn a_relayed_caller_proves_himself_and_is_asked_to_dial_again() {
     let house = House::open("").await;
     let call = house.talks("carol", HOME_NUMBER).await;
-    let digits = house.tap.captcha(1).await;
-    house.tap.commanded("captcha-type", 1).await;
-    call.types(&digits).await;
+    let digits = house.types_what_he_hears(&call).await;
     assert_eq!(call.hung_up_on().await, NORMAL);
     assert_eq!(
         house.tap.played(),
@@ -112,9 +118,7 @@ async fn a_verified_caller_goes_on_where_the_bridge_is_told_so() {
     // His phone's name would be a count of calls, and an end of what the header says.
     let agent = format!("{AGENT};9;");
     let call = house.talks_with("alice", LONDON, &agent).await;
-    let digits = house.tap.captcha(1).await;
-    house.tap.commanded("captcha-type", 1).await;
-    call.types(&digits).await;
+    house.types_what_he_hears(&call).await;
     house.carrier.called(1).await;
     assert_eq!(house.carrier.calls()[0].0, LONDON);
     call.hang_up().await;
@@ -201,9 +205,7 @@ async fn who_calls_what_looks_like_fraud_proves_himself_for_that_number() {
             .await;
     }
     let call = house.talks("alice", UNSEEN).await;
-    let digits = house.tap.captcha(1).await;
-    house.tap.commanded("captcha-type", 1).await;
-    call.types(&digits).await;
+    let digits = house.types_what_he_hears(&call).await;
     assert_eq!(call.hung_up_on().await, NORMAL);
     assert_eq!(
         house.tap.played(),
