@@ -15,7 +15,7 @@ use super::{
     answers::answers,
     caller,
     convert::{self, decision},
-    status,
+    status, stopped,
 };
 use crate::{
     auth::{Permission, Principal},
@@ -98,11 +98,9 @@ impl CheckService for CheckRpc {
             .require(Permission::Decide)
             .or_else(|_| caller.require(Permission::See))?;
         let checker = Arc::clone(&self.checker);
-        let mut stopping = self.stopping.clone();
-        let stop = async move {
-            let _ = stopping.wait_for(|stopping| *stopping).await;
-        };
-        let requests = request.into_inner().take_until(Box::pin(stop));
+        let requests = request
+            .into_inner()
+            .take_until(Box::pin(stopped(self.stopping.clone())));
         let answers = answers(requests, STREAM_WINDOW, move |request| {
             let (checker, caller) = (Arc::clone(&checker), Arc::clone(&caller));
             async move {
@@ -139,10 +137,6 @@ impl CheckService for CheckRpc {
     ) -> Result<Response<Self::WatchHangUpsStream>, Status> {
         let caller = caller(&request)?;
         caller.require(Permission::Decide)?;
-        let mut stopping = self.stopping.clone();
-        let stop = async move {
-            let _ = stopping.wait_for(|stopping| *stopping).await;
-        };
         let (outstanding, orders) = self.state.hang_ups.listen();
         // What a listener that lags has missed is ordered again.
         let orders = BroadcastStream::new(orders).filter_map(async |order| order.ok());
@@ -160,7 +154,9 @@ impl CheckService for CheckRpc {
             });
         let end = stream::once(async { Err(status::stopping()) });
         Ok(Response::new(Box::pin(
-            orders.take_until(Box::pin(stop)).chain(end),
+            orders
+                .take_until(Box::pin(stopped(self.stopping.clone())))
+                .chain(end),
         )))
     }
 }

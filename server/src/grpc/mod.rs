@@ -25,6 +25,11 @@ use crate::auth::{Caller, Principal};
 /// Told when the server stops, so that streams end.
 pub type Stopping = tokio::sync::watch::Receiver<bool>;
 
+/// Ends when the server stops.
+async fn stopped(mut stopping: Stopping) {
+    let _ = stopping.wait_for(|stopping| *stopping).await;
+}
+
 /// Who asks.
 fn caller<T>(request: &Request<T>) -> Result<Arc<Principal>, Status> {
     request

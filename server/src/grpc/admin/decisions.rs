@@ -10,7 +10,7 @@ use tonic::{Request, Response, Status};
 use super::{AdminRpc, Answer};
 use crate::{
     auth::Permission,
-    grpc::{caller, convert, status},
+    grpc::{caller, convert, status, stopped},
 };
 
 /// Decisions as they are made.
@@ -47,10 +47,6 @@ pub(super) async fn watch(
     caller.require(Permission::See)?;
     let mut filter = convert::decision::filter(request.into_inner().filter)?;
     filter.domain = caller.narrow(filter.domain.as_deref().unwrap_or_default())?;
-    let mut stopping = rpc.stopping.clone();
-    let stop = async move {
-        let _ = stopping.wait_for(|stopping| *stopping).await;
-    };
     let mut skipped = 0;
     let decisions = BroadcastStream::new(rpc.checker.watch()).filter_map(move |record| {
         let answer = match record {
@@ -70,7 +66,9 @@ pub(super) async fn watch(
     });
     let end = futures::stream::once(async { Err(status::stopping()) });
     Ok(Response::new(Box::pin(
-        decisions.take_until(Box::pin(stop)).chain(end),
+        decisions
+            .take_until(Box::pin(stopped(rpc.stopping.clone())))
+            .chain(end),
     )))
 }
 
