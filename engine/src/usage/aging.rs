@@ -6,7 +6,7 @@ use std::{
     mem,
 };
 
-use hashbrown::{DefaultHashBuilder, HashMap};
+use hashbrown::{DefaultHashBuilder, HashTable};
 use parking_lot::Mutex;
 
 const SHARDS: usize = 32;
@@ -23,8 +23,8 @@ pub(super) struct Aging<K, V> {
 
 #[derive(Debug)]
 struct Shard<K, V> {
-    young: HashMap<K, V>,
-    old: HashMap<K, V>,
+    young: HashTable<(K, V)>,
+    old: HashTable<(K, V)>,
 }
 
 impl<K: Hash + Eq, V: Default> Aging<K, V> {
@@ -33,8 +33,8 @@ impl<K: Hash + Eq, V: Default> Aging<K, V> {
             shards: (0..SHARDS)
                 .map(|_| {
                     Mutex::new(Shard {
-                        young: HashMap::new(),
-                        old: HashMap::new(),
+                        young: HashTable::new(),
+                        old: HashTable::new(),
                     })
                 })
                 .collect(),
@@ -45,18 +45,25 @@ impl<K: Hash + Eq, V: Default> Aging<K, V> {
 
     /// Changes the entry of a key, which is made where there is none.
     pub(super) fn update<R>(&self, key: K, change: impl FnOnce(&mut V) -> R) -> R {
-        let mut shard = self.shard(&key).lock();
+        let hash = self.hasher.hash_one(&key);
+        let mut shard = self.shard(hash).lock();
         let Shard { young, old } = &mut *shard;
-        if !young.contains_key(&key) {
-            let value = old.remove(&key).unwrap_or_default();
-            if young.len() >= self.half {
-                // The table that is emptied has the room that the new generation needs.
-                mem::swap(young, old);
-                young.clear();
-            }
-            return change(young.entry(key).or_insert(value));
+        let is_it = |(known, _): &(K, V)| *known == key;
+        if let Ok(mut entry) = young.find_entry(hash, is_it) {
+            return change(&mut entry.get_mut().1);
         }
-        change(young.entry(key).or_default())
+        let value = match old.find_entry(hash, is_it) {
+            Ok(entry) => entry.remove().0.1,
+            Err(_) => V::default(),
+        };
+        if young.len() >= self.half {
+            // The table that is emptied has the room that the new generation needs.
+            mem::swap(young, old);
+            young.clear();
+        }
+        let mut entry =
+            young.insert_unique(hash, (key, value), |(known, _)| self.hasher.hash_one(known));
+        change(&mut entry.get_mut().1)
     }
 
     /// Reads the entry of a key.
@@ -65,12 +72,14 @@ impl<K: Hash + Eq, V: Default> Aging<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let shard = self.shard(key).lock();
+        let hash = self.hasher.hash_one(key);
+        let shard = self.shard(hash).lock();
+        let is_it = |(known, _): &(K, V)| known.borrow() == key;
         shard
             .young
-            .get(key)
-            .or_else(|| shard.old.get(key))
-            .map(read)
+            .find(hash, is_it)
+            .or_else(|| shard.old.find(hash, is_it))
+            .map(|(_, value)| read(value))
     }
 
     pub(super) fn remove<Q>(&self, key: &Q)
@@ -78,9 +87,14 @@ impl<K: Hash + Eq, V: Default> Aging<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let mut shard = self.shard(key).lock();
-        shard.young.remove(key);
-        shard.old.remove(key);
+        let hash = self.hasher.hash_one(key);
+        let mut shard = self.shard(hash).lock();
+        let Shard { young, old } = &mut *shard;
+        for generation in [young, old] {
+            if let Ok(entry) = generation.find_entry(hash, |(known, _)| known.borrow() == key) {
+                entry.remove();
+            }
+        }
     }
 
     #[cfg(test)]
@@ -94,8 +108,8 @@ impl<K: Hash + Eq, V: Default> Aging<K, V> {
             .sum()
     }
 
-    fn shard<Q: Hash + ?Sized>(&self, key: &Q) -> &Mutex<Shard<K, V>> {
-        let hash = self.hasher.hash_one(key);
+    fn shard(&self, hash: u64) -> &Mutex<Shard<K, V>> {
+        // The table itself uses the low bits and the top seven.
         &self.shards[(hash >> 40) as usize % SHARDS]
     }
 }

@@ -29,21 +29,26 @@ pub struct DialingPattern {
     pub of_range: u8,
 }
 
+/// What is asked first stands first, and what there is not is not read: most accounts have an attempt or two within the hour, which
+/// are one line of the processor's cache or two.
 #[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
 struct Recent {
-    attempts: [Attempt; REMEMBERED],
     /// Where the next one goes.
     next: u8,
+    /// How many there are.
+    count: u8,
+    attempts: [Attempt; REMEMBERED],
 }
 
-/// Sixteen bytes, so that all of an account's are in four lines of the processor's cache.
+/// Sixteen bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Attempt {
     /// In E.164; with [`NO_NUMBER`], the last digits of what is none.
     number: u64,
     /// Everything as dialed, hashed.
     dialed: u32,
-    /// Seconds since 1970; 0 where there is none.
+    /// Seconds since 1970.
     at: u32,
 }
 
@@ -121,8 +126,7 @@ fn tail(dialed: &str) -> u64 {
 impl Recent {
     /// The same thing dialed again takes no place.
     fn note(&mut self, attempt: Attempt) {
-        let same = self
-            .attempts
+        let same = self.attempts[..usize::from(self.count)]
             .iter_mut()
             .find(|known| known.dialed == attempt.dialed && known.number == attempt.number);
         if let Some(known) = same {
@@ -131,6 +135,7 @@ impl Recent {
         }
         self.attempts[usize::from(self.next)] = attempt;
         self.next = (self.next + 1) % REMEMBERED as u8;
+        self.count = (self.count + 1).min(REMEMBERED as u8);
     }
 
     fn pattern(&self, now: &Attempt) -> DialingPattern {
@@ -141,7 +146,8 @@ impl Recent {
         };
         // A number that was dialed in two ways is one number.
         let mut numbers = [0; REMEMBERED];
-        for (index, past) in self.attempts.iter().enumerate() {
+        let attempts = &self.attempts[..usize::from(self.count)];
+        for (index, past) in attempts.iter().enumerate() {
             if past.at.saturating_add(HOUR) <= now.at || past.dialed == now.dialed {
                 continue;
             }

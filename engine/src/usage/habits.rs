@@ -65,10 +65,10 @@ impl Traits {
             marks: [
                 country
                     .flatten()
-                    .map(|country| mark(Kind::Country, hash(country.code().as_bytes()))),
+                    .map(|country| mark(Kind::Country, country.index() as u64)),
                 number.map(|number| mark(Kind::Range, number.thousand())),
                 network.map(|network| mark(Kind::Network, network)),
-                (!make.is_empty()).then(|| mark(Kind::Agent, hash(make.as_bytes()))),
+                (!make.is_empty()).then(|| mark(Kind::Agent, hash(make))),
             ],
         }
     }
@@ -80,11 +80,13 @@ impl Traits {
 }
 
 /// A user agent without its model and version, which change with every update.
-fn make(user_agent: &str) -> &str {
-    let end = user_agent
-        .find(|c: char| c.is_ascii_digit() || c == '/' || c == '(')
-        .unwrap_or(user_agent.len());
-    user_agent.get(..end).unwrap_or_default().trim_end()
+fn make(user_agent: &str) -> &[u8] {
+    let bytes = user_agent.as_bytes();
+    let end = bytes
+        .iter()
+        .position(|byte| matches!(byte, b'0'..=b'9' | b'/' | b'('))
+        .unwrap_or(bytes.len());
+    bytes[..end].trim_ascii_end()
 }
 
 /// The same in every run, so that a replayed call is decided as it was. Eight bytes at a time: three texts are hashed for each
@@ -139,6 +141,11 @@ struct Seen {
 }
 
 impl Seen {
+    /// The place of its [`Kind`].
+    fn kind(&self) -> usize {
+        (self.mark >> 30) as usize
+    }
+
     fn is_new(&self, day: HabitDay) -> bool {
         day.0 < self.first.0.saturating_add(NEW_DAYS)
     }
@@ -155,25 +162,30 @@ impl Seen {
 impl Habits {
     /// Learns from an allowed call. The order in which calls are learned does not matter.
     pub fn learn(&mut self, traits: &Traits, day: HabitDay) {
-        for (kind, mark) in (0_u32..).zip(traits.marks) {
+        let mut marks = traits.marks;
+        for seen in &mut self.0 {
+            let mark = &mut marks[seen.kind()];
+            if *mark == Some(seen.mark) {
+                seen.first = seen.first.min(day);
+                seen.last = seen.last.max(day);
+                *mark = None;
+            }
+        }
+        for (kind, mark) in marks.into_iter().enumerate() {
             if let Some(mark) = mark {
                 self.see(kind, mark, day);
             }
         }
     }
 
-    fn see(&mut self, kind: u32, mark: Mark, day: HabitDay) {
-        if let Some(seen) = self.0.iter_mut().find(|seen| seen.mark == mark) {
-            seen.first = seen.first.min(day);
-            seen.last = seen.last.max(day);
-            return;
-        }
+    /// Remembers what was not known.
+    fn see(&mut self, kind: usize, mark: Mark, day: HabitDay) {
         let seen = Seen {
             mark,
             first: day,
             last: day,
         };
-        let of_kind = self.0.iter_mut().filter(|seen| seen.mark >> 30 == kind);
+        let of_kind = self.0.iter_mut().filter(|seen| seen.kind() == kind);
         let (count, oldest) = of_kind.fold(
             (0, None),
             |(count, oldest): (_, Option<&mut Seen>), seen| {
@@ -185,7 +197,7 @@ impl Habits {
             },
         );
         match oldest {
-            Some(oldest) if count >= REMEMBERED[kind as usize] => {
+            Some(oldest) if count >= REMEMBERED[kind] => {
                 if oldest.last <= day {
                     *oldest = seen;
                 }
@@ -204,44 +216,41 @@ impl Habits {
         self.0
             .iter()
             .filter(move |seen| {
-                seen.mark >> 30 == Kind::Range as u32 && seen.is_usual() && !seen.is_forgotten(day)
+                seen.kind() == Kind::Range as usize && seen.is_usual() && !seen.is_forgotten(day)
             })
             .map(|seen| RangeMark(seen.mark))
     }
 
     /// What of a call is new.
     pub fn novelty(&self, traits: &Traits, day: HabitDay) -> Novelty {
-        let known = |kind: Kind| {
-            self.0.iter().filter(move |seen| {
-                seen.mark >> 30 == kind as u32 && !seen.is_new(day) && !seen.is_forgotten(day)
-            })
-        };
+        // Whether something of a kind is known, and whether this is.
+        let (mut any, mut this) = ([false; 4], [false; 4]);
+        let mut usual_range = false;
+        for seen in &self.0 {
+            if seen.is_new(day) || seen.is_forgotten(day) {
+                continue;
+            }
+            let kind = seen.kind();
+            let is_this = traits.marks[kind] == Some(seen.mark);
+            any[kind] = true;
+            this[kind] |= is_this;
+            usual_range |= is_this && kind == Kind::Range as usize && seen.is_usual();
+        }
         // Where nothing is known nothing is new.
         let new = |kind: Kind| {
-            let mark = traits.marks[kind as usize];
-            mark.is_some_and(|mark| {
-                let mut any = false;
-                let mut this = false;
-                for seen in known(kind) {
-                    any = true;
-                    this |= seen.mark == mark;
-                }
-                any && !this
-            })
+            let kind = kind as usize;
+            traits.marks[kind].is_some() && any[kind] && !this[kind]
         };
-        let mut novelty = Novelty {
+        let abroad = traits.range().is_some();
+        let country = abroad && new(Kind::Country);
+        Novelty {
+            first_abroad: abroad && !any[Kind::Range as usize],
+            country,
+            range: abroad && !country && new(Kind::Range),
+            usual_range,
             network: new(Kind::Network),
             agent: new(Kind::Agent),
-            ..Novelty::default()
-        };
-        if let Some(range) = traits.marks[Kind::Range as usize] {
-            novelty.first_abroad = known(Kind::Range).next().is_none();
-            novelty.country = new(Kind::Country);
-            novelty.range = !novelty.country && new(Kind::Range);
-            novelty.usual_range =
-                known(Kind::Range).any(|seen| seen.mark == range && seen.is_usual());
         }
-        novelty
     }
 }
 
