@@ -305,12 +305,13 @@ impl<'a> Facts<'a> {
     }
 
     /// The number, where the call is one that fraudsters are paid for: abroad, or to a number of the home country that costs more.
-    fn predicted(&self) -> Option<&Destination> {
+    pub fn predicted(&self) -> Option<&Destination> {
         let to = self.destination.as_ref().ok()?;
         pays(&to.plan, self.policy().dial_plan.home_country()).then_some(to)
     }
 
-    fn circumstances(&self) -> Circumstances {
+    /// How the call came about. Complete once the source has been located.
+    pub fn circumstances(&self) -> Circumstances {
         Circumstances {
             forwarded: !self.call.forwarded_from.is_empty(),
             abuse_confidence: self.source.abuse_confidence.unwrap_or_default(),

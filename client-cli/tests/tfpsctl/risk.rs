@@ -88,6 +88,62 @@ async fn a_model_is_trained_and_judged() {
     assert!(svg.ends_with("</svg>\n"));
 }
 
+/// Fifteen telephones that call one London office each on twenty days; then twelve of their accounts are taken over, by somebody
+/// with a telephone of his own.
+fn calls() -> String {
+    let mut lines = "time,username,domain,dialed,source_ip,user_agent,duration,fraud\n".to_owned();
+    for day in 1..=20 {
+        for account in 10..25 {
+            lines += &format!(
+                "2026-06-{day:02}T15:{account}:00Z,10{account},demo.example,0044207{account}601{account},198.51.100.{account},\
+                 Yealink SIP-T46S 66.85.0.5,180,\n"
+            );
+        }
+    }
+    for account in 10..22 {
+        for second in 10..40 {
+            lines += &format!(
+                "2026-06-{account}T03:00:{second}Z,10{account},demo.example,0037120000{account}{},198.51.100.{account},\
+                 MicroSIP/3.21.3,600,yes\n",
+                second % 10
+            );
+        }
+    }
+    lines
+}
+
+#[tokio::test]
+async fn calls_teach_what_their_circumstances_are_worth() {
+    let mut world = world().await;
+    world.file("calls.csv", &calls());
+    world
+        .run("risk train --calls calls.csv --model model.json")
+        .await
+        .run("risk evaluate --known known.txt --fraud later.txt --ordinary others.csv --model model.json")
+        .await;
+    let said = &world.transcript;
+    for told in [
+        " 360 calls abroad, on 12 days of accounts",
+        " 300 calls abroad, on 300 days of accounts",
+        "100.0 % of the days with fraud are told by their first call",
+        "new-agent",
+        "90 to 100",
+    ] {
+        assert!(said.contains(told), "{told:?} is not in {said}");
+    }
+    let model = fs::read_to_string(world.folder.path().join("model.json")).expect("the model");
+    let model: serde_json::Value = serde_json::from_str(&model).expect("JSON");
+    let worth = |indicator: &str| {
+        model["circumstances"][indicator]
+            .as_f64()
+            .expect("a number")
+    };
+    // Judged to be 0.75 and -1.5; nobody was tested, and so nothing is learned of that.
+    assert!(worth("new-agent") > 0.8, "{model}");
+    assert!(worth("usual-range") < -1.7, "{model}");
+    assert_eq!(worth("forwarded"), 1.0);
+}
+
 #[tokio::test]
 async fn the_built_in_model_is_judged_for_people() {
     let mut world = world().await;
@@ -109,7 +165,24 @@ async fn what_is_wrong_is_named_and_nothing_is_written() {
     world.file("columns.csv", "name,phone\nAlice,37128054100\n");
     world.file("few.txt", "37128054100\n37128054101\n");
     world.file("long.txt", "37128054100\n49251236096108551\n");
+    let calls = calls();
+    world.file("unmarked.csv", &calls.replace(",yes\n", ",\n"));
+    world.file("wrong.csv", &calls.replace("2026-06-11T03:00:10Z", "noon"));
+    let untaught: String = calls
+        .lines()
+        .take(250)
+        .map(|line| format!("{line}\n"))
+        .collect();
+    world.file(
+        "few.csv",
+        &(untaught + "2026-06-20T03:00:00Z,1010,demo.example,0037128054100,,,60,yes\n"),
+    );
     for line in [
+        "risk train --calls unmarked.csv --model model.json",
+        "risk train --calls few.csv --model model.json",
+        "risk train --calls wrong.csv --model model.json",
+        "risk train --fraud known.txt --model model.json",
+        "risk train --model model.json",
         "risk train --fraud wrong.txt --ordinary offices.txt --model model.json",
         "risk train --fraud known.txt --ordinary columns.csv --model model.json",
         "risk train --fraud few.txt --ordinary offices.txt --model model.json",

@@ -2,98 +2,99 @@
 //! that turn to one range.
 
 use super::{
-    circumstances::{Circumstance, Circumstances},
+    circumstances::Circumstances,
+    indicator::{
+        Indicator::{
+            self, Neighbours1, Neighbours2, Neighbours3, Newcomers1, Newcomers2, Newcomers3,
+            Newcomers4, OfRange2, OfRange3, OfRange4, OfRange5, OfRange6, Prefixes2, Prefixes3,
+            Prefixes4, Regulars1, Regulars2, TestedByAnother, TestedItself,
+        },
+        Indicators,
+    },
     novelty::acquaintance,
 };
 use crate::usage::Tested;
 
-pub(super) const CAMPAIGN: Circumstance = Circumstance {
-    name: "campaign",
-    log_odds,
-    evidence,
-};
-
-/// What so many of a thing are worth; the last stands for all that are more.
-fn worth(steps: &[f32], count: u8) -> f32 {
-    let last = steps.len().saturating_sub(1);
-    steps
-        .get(usize::from(count).min(last))
-        .copied()
-        .unwrap_or_default()
-}
-
-/// With how many prefixes a number was tried. Two are a caller who has forgotten his; more are a machine.
-const PREFIXES: [f32; 5] = [0.0, 0.0, 0.5, 2.0, 3.5];
+/// With how many prefixes a number was tried.
+const PREFIXES: [Indicator; 3] = [Prefixes2, Prefixes3, Prefixes4];
 /// How many numbers next to it were dialed.
-const NEIGHBOURS: [f32; 4] = [0.0, 0.25, 1.0, 2.0];
+const NEIGHBOURS: [Indicator; 3] = [Neighbours1, Neighbours2, Neighbours3];
 /// How many numbers of its thousand were dialed.
-const OF_RANGE: [f32; 7] = [0.0, 0.0, 0.25, 0.5, 1.0, 1.5, 2.5];
+const OF_RANGE: [Indicator; 5] = [OfRange2, OfRange3, OfRange4, OfRange5, OfRange6];
 /// How many other accounts have turned to the range.
-const NEWCOMERS: [f32; 5] = [0.0, 0.5, 1.25, 2.25, 3.0];
+const NEWCOMERS: [Indicator; 4] = [Newcomers1, Newcomers2, Newcomers3, Newcomers4];
 /// How many other accounts call it again and again.
-const REGULARS: [f32; 3] = [0.0, -0.5, -1.0];
+const REGULARS: [Indicator; 2] = [Regulars1, Regulars2];
+/// That the range was called for moments, hours ago.
+const TESTED: [Indicator; 2] = [TestedItself, TestedByAnother];
 
-/// That the range was called for moments, hours ago: who meant to talk calls back at once.
-fn tested(by: Option<Tested>) -> f32 {
-    match by {
-        None => 0.0,
-        Some(Tested::Itself) => 0.5,
-        Some(Tested::Another) => 1.5,
-    }
+/// What a call is part of.
+pub(super) fn indicate(call: &Circumstances, all: &mut Indicators) {
+    let (dialing, range) = (&call.past.dialing, &call.past.range);
+    let part = acquaintance(call);
+    all.climb(&PREFIXES, 2, dialing.prefixes, 1.0);
+    all.climb(&NEIGHBOURS, 1, dialing.neighbours, 1.0);
+    all.climb(&OF_RANGE, 2, dialing.of_range, 1.0);
+    all.climb(&NEWCOMERS, 1, range.newcomers, part);
+    all.climb(&REGULARS, 1, range.regulars, 1.0);
+    all.set_if(TestedItself, range.tested == Some(Tested::Itself), part);
+    all.set_if(TestedByAnother, range.tested == Some(Tested::Another), part);
 }
 
-fn parts(call: &Circumstances) -> [f32; 6] {
+/// In words; `tells` says whether any of some indicators is there, and is worth something.
+pub(super) fn evidence(call: &Circumstances, tells: impl Fn(&[Indicator]) -> bool) -> String {
     let past = &call.past;
-    [
-        worth(&PREFIXES, past.dialing.prefixes),
-        worth(&NEIGHBOURS, past.dialing.neighbours),
-        worth(&OF_RANGE, past.dialing.of_range),
-        worth(&NEWCOMERS, past.range.newcomers) * acquaintance(call),
-        worth(&REGULARS, past.range.regulars),
-        tested(past.range.tested) * acquaintance(call),
-    ]
-}
-
-fn log_odds(call: &Circumstances) -> f32 {
-    parts(call).iter().sum()
-}
-
-fn evidence(call: &Circumstances) -> String {
-    let past = &call.past;
-    let words = [
-        format!(
-            "the same digits were dialed with {} prefixes",
-            past.dialing.prefixes
+    let words: [(&[Indicator], String); 6] = [
+        (
+            &PREFIXES,
+            format!(
+                "the same digits were dialed with {} prefixes",
+                past.dialing.prefixes
+            ),
         ),
-        format!(
-            "{} right beside it dialed within the hour",
-            numbers(past.dialing.neighbours)
+        (
+            &NEIGHBOURS,
+            format!(
+                "{} right beside it dialed within the hour",
+                numbers(past.dialing.neighbours)
+            ),
         ),
-        format!(
-            "{} of its thousand dialed within the hour",
-            numbers(past.dialing.of_range)
+        (
+            &OF_RANGE,
+            format!(
+                "{} of its thousand dialed within the hour",
+                numbers(past.dialing.of_range)
+            ),
         ),
-        format!(
-            "{} turned to its range within hours",
-            accounts(past.range.newcomers)
+        (
+            &NEWCOMERS,
+            format!(
+                "{} turned to its range within hours",
+                accounts(past.range.newcomers)
+            ),
         ),
-        format!(
-            "{} its range again and again",
-            match past.range.regulars {
-                1 => "another account calls".to_owned(),
-                count => format!("{count} other accounts call"),
+        (
+            &REGULARS,
+            format!(
+                "{} its range again and again",
+                match past.range.regulars {
+                    1 => "another account calls".to_owned(),
+                    count => format!("{count} other accounts call"),
+                }
+            ),
+        ),
+        (
+            &TESTED,
+            match past.range.tested {
+                Some(Tested::Itself) => "it has called the range for moments within a day",
+                _ => "another account has called the range for moments within a day",
             }
+            .to_owned(),
         ),
-        match past.range.tested {
-            Some(Tested::Itself) => "it has called the range for moments within a day",
-            _ => "another account has called the range for moments within a day",
-        }
-        .to_owned(),
     ];
-    let told: Vec<String> = parts(call)
+    let told: Vec<String> = words
         .into_iter()
-        .zip(words)
-        .filter(|(log_odds, _)| *log_odds != 0.0)
+        .filter(|(indicators, _)| tells(indicators))
         .map(|(_, words)| words)
         .collect();
     told.join(", ")
@@ -116,7 +117,19 @@ fn accounts(count: u8) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::usage::{DialingPattern, Past, RangeCallers};
+    use crate::{
+        risk::worth::Worth,
+        usage::{DialingPattern, Past, RangeCallers},
+    };
+
+    fn log_odds(call: &Circumstances) -> f32 {
+        call.log_odds(&Worth::default())
+    }
+
+    fn evidence(call: &Circumstances) -> String {
+        let signal = call.signals(&Worth::default(), |_| 1).next();
+        signal.unwrap().evidence
+    }
 
     fn of(dialing: DialingPattern, range: RangeCallers) -> Circumstances {
         Circumstances {

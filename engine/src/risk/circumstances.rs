@@ -1,8 +1,12 @@
 //! What speaks for fraud beside the number: how the call came about.
-//!
-//! What each is worth is judgement, in log-odds: no calls to learn it from are published.
 
-use super::{assessment::Signal, campaign, novelty};
+use super::{
+    assessment::Signal,
+    campaign,
+    indicator::{Circumstance, Indicator, Indicators},
+    novelty,
+    worth::Worth,
+};
 use crate::usage::Past;
 
 /// How a call came about.
@@ -18,56 +22,78 @@ pub struct Circumstances {
     pub past: Past,
 }
 
-/// One of them.
-pub(super) struct Circumstance {
-    pub(super) name: &'static str,
-    /// By how much the call is likelier fraud, in log-odds.
-    pub(super) log_odds: fn(&Circumstances) -> f32,
-    /// The evidence, in words.
-    pub(super) evidence: fn(&Circumstances) -> String,
-}
-
-const ALL: [Circumstance; 5] = [
-    novelty::NOVELTY,
-    campaign::CAMPAIGN,
-    Circumstance {
-        name: "forwarding",
-        log_odds: |call| if call.forwarded { 1.0 } else { 0.0 },
-        evidence: |_| "the call was forwarded".to_owned(),
-    },
-    Circumstance {
-        name: "reputation",
-        log_odds: |call| 2.0 * f32::from(call.abuse_confidence.min(100)) / 100.0,
-        evidence: |call| {
-            format!(
-                "AbuseIPDB takes its source to be abusive with a confidence of {} %",
-                call.abuse_confidence
-            )
-        },
-    },
-    Circumstance {
-        name: "off-hours",
-        log_odds: |call| if call.off_hours { 0.25 } else { 0.0 },
-        evidence: |_| "it falls off hours".to_owned(),
-    },
+/// The signals that they are told by.
+const SIGNALS: [(Circumstance, &str); 5] = [
+    (Circumstance::Novelty, "novelty"),
+    (Circumstance::Campaign, "campaign"),
+    (Circumstance::Forwarding, "forwarding"),
+    (Circumstance::Reputation, "reputation"),
+    (Circumstance::OffHours, "off-hours"),
 ];
 
 impl Circumstances {
     /// By how much the call is likelier fraud, in log-odds.
-    pub(super) fn log_odds(&self) -> f32 {
-        ALL.iter().map(|one| (one.log_odds)(self)).sum()
+    pub(super) fn log_odds(&self, worth: &Worth) -> f32 {
+        worth.of(&self.indicators())
+    }
+
+    /// What there is that speaks for or against it.
+    pub(super) fn indicators(&self) -> Indicators {
+        let mut all = Indicators::default();
+        all.set(Indicator::Watched, novelty::acquaintance(self));
+        novelty::indicate(self, &mut all);
+        campaign::indicate(self, &mut all);
+        all.set_if(Indicator::Forwarded, self.forwarded, 1.0);
+        all.set(
+            Indicator::AbuseConfidence,
+            f32::from(self.abuse_confidence.min(100)) / 100.0,
+        );
+        all.set_if(Indicator::OffHours, self.off_hours, 1.0);
+        all
     }
 
     /// The circumstances as signals; `weight` says what log-odds come to in points.
-    pub(super) fn signals(&self, weight: impl Fn(f32) -> i32) -> impl Iterator<Item = Signal> {
-        ALL.iter()
-            .map(|one| (one, (one.log_odds)(self)))
-            .filter(|(_, log_odds)| *log_odds != 0.0)
-            .map(move |(one, log_odds)| Signal {
-                name: one.name,
+    pub(super) fn signals(
+        &self,
+        worth: &Worth,
+        weight: impl Fn(f32) -> i32,
+    ) -> impl Iterator<Item = Signal> {
+        let indicators = self.indicators();
+        SIGNALS.into_iter().filter_map(move |(signal, name)| {
+            let log_odds = worth.of_signal(&indicators, signal);
+            let tells =
+                |one: &[Indicator]| one.iter().any(|one| worth.of_one(&indicators, *one) != 0.0);
+            let evidence = self.evidence(signal, tells);
+            (!evidence.is_empty()).then(|| Signal {
+                name,
                 weight: weight(log_odds),
-                evidence: (one.evidence)(self),
+                evidence,
             })
+        })
+    }
+
+    /// The evidence of a signal in words; `tells` says whether any of some indicators is there, and is worth something.
+    fn evidence(&self, signal: Circumstance, tells: impl Fn(&[Indicator]) -> bool) -> String {
+        let one = |indicator, words: String| Some(words).filter(|_| tells(&[indicator]));
+        match signal {
+            Circumstance::Novelty => novelty::evidence(tells),
+            Circumstance::Campaign => campaign::evidence(self, tells),
+            Circumstance::Forwarding => {
+                one(Indicator::Forwarded, "the call was forwarded".to_owned()).unwrap_or_default()
+            }
+            Circumstance::Reputation => one(
+                Indicator::AbuseConfidence,
+                format!(
+                    "AbuseIPDB takes its source to be abusive with a confidence of {} %",
+                    self.abuse_confidence
+                ),
+            )
+            .unwrap_or_default(),
+            Circumstance::OffHours => {
+                one(Indicator::OffHours, "it falls off hours".to_owned()).unwrap_or_default()
+            }
+            Circumstance::Watched => String::new(),
+        }
     }
 }
 
@@ -78,26 +104,41 @@ mod tests {
     #[test]
     fn what_is_not_so_is_no_signal() {
         let none = Circumstances::default();
-        assert_eq!(none.log_odds(), 0.0);
-        assert_eq!(none.signals(|_| 1).count(), 0);
+        assert_eq!(none.log_odds(&Worth::default()), 0.0);
+        assert_eq!(none.signals(&Worth::default(), |_| 1).count(), 0);
     }
 
-    #[test]
-    fn each_circumstance_is_told_with_its_weight() {
-        let all = Circumstances {
+    fn all() -> Circumstances {
+        Circumstances {
             forwarded: true,
             abuse_confidence: 50,
             off_hours: true,
             ..Circumstances::default()
-        };
-        assert_eq!(all.log_odds(), 2.25);
-        let told: Vec<_> = all
-            .signals(|log_odds| (100.0 * log_odds) as i32)
+        }
+    }
+
+    fn told(worth: &Worth) -> Vec<(&'static str, i32)> {
+        all()
+            .signals(worth, |log_odds| (100.0 * log_odds) as i32)
             .map(|signal| (signal.name, signal.weight))
-            .collect();
+            .collect()
+    }
+
+    #[test]
+    fn each_circumstance_is_told_with_its_weight() {
+        assert_eq!(all().log_odds(&Worth::default()), 2.25);
         assert_eq!(
-            told,
+            told(&Worth::default()),
             [("forwarding", 100), ("reputation", 100), ("off-hours", 25)]
         );
+    }
+
+    #[test]
+    fn what_calls_have_taught_to_be_worth_nothing_is_no_signal() {
+        let mut taught = Worth::default();
+        taught.set(Indicator::Forwarded, 3.0);
+        taught.set(Indicator::OffHours, 0.0);
+        assert_eq!(told(&taught), [("forwarding", 300), ("reputation", 100)]);
+        assert_eq!(all().log_odds(&taught), 4.0);
     }
 }

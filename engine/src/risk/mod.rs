@@ -12,6 +12,7 @@ mod cleared;
 mod country_odds;
 pub mod evaluation;
 mod evidence;
+mod indicator;
 mod known_numbers;
 mod model;
 mod novelty;
@@ -19,6 +20,7 @@ mod number_features;
 mod predictor;
 pub mod training;
 mod trees;
+mod worth;
 
 pub use self::{
     assessment::{Assessment, Signal},
@@ -28,6 +30,7 @@ pub use self::{
     known_numbers::{FULL_WEIGHT, KnownNumbers, MAX_KNOWN, Surroundings, faded},
     model::{ModelError, ModelFile, RiskModel, VERSION},
     predictor::Predictor,
+    worth::Worth,
 };
 
 use crate::number::{Country, NumberFacts, NumberKind};

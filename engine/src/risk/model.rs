@@ -11,11 +11,12 @@ use super::{
     number_features::{Feature, measure},
     training::Figures,
     trees::{Grove, Trees, TreesError},
+    worth::Worth,
 };
 use crate::number::{E164, NumberFacts};
 
 /// The version of the files that this version reads.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The file of a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,8 +32,19 @@ pub struct ModelFile {
     pub features: Vec<String>,
     /// The odds by country.
     pub country_odds: CountryOdds,
+    /// What the circumstances of a call are worth.
+    pub circumstances: Worth,
     /// The trees.
     pub trees: Trees,
+}
+
+const BUILT_IN: &str = include_str!("../../data/risk-model.json");
+
+impl ModelFile {
+    /// The model that comes with this version.
+    pub fn built_in() -> Self {
+        serde_json::from_str(BUILT_IN).expect("a test reads the file that is compiled in")
+    }
 }
 
 /// Why a model can't be used.
@@ -69,14 +81,14 @@ pub struct RiskModel {
     figures: Figures,
     calibration: Calibration,
     country_odds: CountryOdds,
+    worth: Worth,
     grove: Grove,
 }
 
 impl RiskModel {
     /// The model that comes with this version.
     pub fn built_in() -> Self {
-        Self::read(include_str!("../../data/risk-model.json"))
-            .expect("a test reads the file that is compiled in")
+        Self::try_from(ModelFile::built_in()).expect("a test reads the file that is compiled in")
     }
 
     /// Reads a model's file.
@@ -99,6 +111,11 @@ impl RiskModel {
     /// What it was trained with, and what came out.
     pub fn figures(&self) -> &Figures {
         &self.figures
+    }
+
+    /// What the circumstances of a call are worth.
+    pub fn worth(&self) -> &Worth {
+        &self.worth
     }
 
     /// The log-odds of a number's being fraud, as if there were as many ordinary ones.
@@ -153,6 +170,7 @@ impl TryFrom<ModelFile> for RiskModel {
             figures: file.figures,
             calibration: file.calibration,
             country_odds: file.country_odds,
+            worth: file.circumstances,
             grove: Grove::new(&file.trees),
         })
     }
@@ -189,12 +207,17 @@ mod tests {
 
     #[test]
     fn a_file_that_is_no_model_is_told_why() {
-        let built_in = include_str!("../../data/risk-model.json");
+        let built_in = BUILT_IN;
+        assert!(RiskModel::read(built_in).is_ok());
         let why = |text: &str| RiskModel::read(text).unwrap_err().to_string();
         assert!(why("numbers").starts_with("is no risk model: "));
-        assert!(why(&built_in.replacen("\"version\":1", "\"version\":2", 1)).contains("version 2"));
+        assert!(why(&built_in.replacen("\"version\":2", "\"version\":1", 1)).contains("version 1"));
         assert!(why(&built_in.replacen("\"digits\"", "\"digit\"", 1)).contains("other features"));
         assert!(why(&built_in.replacen("\"slope\":", "\"slope\":-", 1)).contains("calibration"));
+        assert!(
+            why(&built_in.replacen("\"off-hours\"", "\"moon\"", 1))
+                .contains("circumstances.off-hours")
+        );
         assert!(why(&built_in.replacen("\"FR\":", "\"XX\":", 1)).contains("country_odds"));
     }
 }

@@ -1,11 +1,8 @@
 //! What is new for the account: a thief calls elsewhere, from elsewhere, with something else.
 
-use super::circumstances::{Circumstance, Circumstances};
-
-pub(super) const NOVELTY: Circumstance = Circumstance {
-    name: "novelty",
-    log_odds,
-    evidence,
+use super::{
+    circumstances::Circumstances,
+    indicator::{Indicator, Indicators},
 };
 
 /// After so many days of watching, what is new is taken in full. To who has just come everything is new.
@@ -16,64 +13,68 @@ pub(super) fn acquaintance(call: &Circumstances) -> f32 {
     call.past.watched_days.min(ACQUAINTED_DAYS) as f32 / ACQUAINTED_DAYS as f32
 }
 
-fn parts(call: &Circumstances) -> [(bool, f32, &'static str); 6] {
+/// What is new of a call.
+pub(super) fn indicate(call: &Circumstances, all: &mut Indicators) {
     let novelty = &call.past.novelty;
-    [
+    let part = acquaintance(call);
+    for (indicator, is) in [
+        (Indicator::FirstAbroad, novelty.first_abroad),
+        (Indicator::NewCountry, novelty.country),
+        (Indicator::NewRange, novelty.range),
+        (Indicator::UsualRange, novelty.usual_range),
+        (Indicator::NewNetwork, novelty.network),
+        (Indicator::NewAgent, novelty.agent),
+    ] {
+        all.set_if(indicator, is, part);
+    }
+}
+
+/// In words; `tells` says whether an indicator is there, and is worth something.
+pub(super) fn evidence(tells: impl Fn(&[Indicator]) -> bool) -> String {
+    let told: Vec<&str> = [
         (
-            novelty.first_abroad,
-            0.75,
+            Indicator::FirstAbroad,
             "the account has not called abroad before",
         ),
         (
-            novelty.country,
-            0.75,
+            Indicator::NewCountry,
             "the account has not called this country before",
         ),
         (
-            novelty.range,
-            0.25,
+            Indicator::NewRange,
             "the account has not called this range before",
         ),
         (
-            novelty.usual_range,
-            -1.5,
+            Indicator::UsualRange,
             "the account calls this range again and again",
         ),
         (
-            novelty.network,
-            0.75,
+            Indicator::NewNetwork,
             "it comes from a network that is new for the account",
         ),
         (
-            novelty.agent,
-            0.75,
+            Indicator::NewAgent,
             "it comes from a user agent that is new for the account",
         ),
     ]
-}
-
-fn log_odds(call: &Circumstances) -> f32 {
-    let sum: f32 = parts(call)
-        .iter()
-        .filter(|(is, ..)| *is)
-        .map(|(_, log_odds, _)| log_odds)
-        .sum();
-    sum * acquaintance(call)
-}
-
-fn evidence(call: &Circumstances) -> String {
-    let told: Vec<&str> = parts(call)
-        .iter()
-        .filter(|(is, ..)| *is)
-        .map(|(.., words)| *words)
-        .collect();
+    .into_iter()
+    .filter(|(indicator, _)| tells(&[*indicator]))
+    .map(|(_, words)| words)
+    .collect();
     told.join(", ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::usage::{Novelty, Past};
+    use crate::{
+        risk::worth::Worth,
+        usage::{Novelty, Past},
+    };
+
+    fn log_odds(call: &Circumstances) -> f32 {
+        call.log_odds(&Worth::default())
+    }
 
     fn theft(watched_days: u32) -> Circumstances {
         Circumstances {
@@ -96,7 +97,9 @@ mod tests {
         assert_eq!(log_odds(&theft(0)), 0.0);
         assert_eq!(log_odds(&theft(7)), 1.125);
         assert_eq!(log_odds(&theft(300)), 2.25);
-        assert!(evidence(&theft(7)).contains("network that is new"));
+        let signals: Vec<_> = theft(7).signals(&Worth::default(), |_| 1).collect();
+        assert_eq!(signals.len(), 1);
+        assert!(signals[0].evidence.contains("network that is new"));
     }
 
     #[test]

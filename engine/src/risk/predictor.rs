@@ -20,12 +20,17 @@ pub struct Predictor {
 }
 
 impl Predictor {
+    /// What the number alone says, in log-odds.
+    pub fn by_number(&self, number: &E164, plan: &NumberFacts) -> f32 {
+        let around = self.known.around(number);
+        self.model.log_odds(number, plan, &around)
+    }
+
     /// The score of a call, 0 to 100.
     pub fn score(&self, number: &E164, plan: &NumberFacts, circumstances: Circumstances) -> u8 {
-        let by_number = self
-            .model
-            .log_odds(number, plan, &self.known.around(number));
-        score_of(by_number + circumstances.log_odds() + self.cleared.log_odds(number))
+        let by_number = self.by_number(number, plan);
+        let by_circumstances = circumstances.log_odds(self.model.worth());
+        score_of(by_number + by_circumstances + self.cleared.log_odds(number))
     }
 
     /// The score of a call, and what it is made of.
@@ -37,12 +42,12 @@ impl Predictor {
     ) -> Assessment {
         let around = self.known.around(number);
         let log_odds = self.model.log_odds(number, plan, &around)
-            + circumstances.log_odds()
+            + circumstances.log_odds(self.model.worth())
             + self.cleared.log_odds(number);
         let score = score_of(log_odds);
         let without = |part: f32| i32::from(score) - i32::from(score_of(log_odds - part));
         let mut signals = self.model.signals(number, plan, &around, without);
-        signals.extend(circumstances.signals(without));
+        signals.extend(circumstances.signals(self.model.worth(), without));
         signals.extend(self.cleared.signal(number, without));
         signals.sort_by_key(|signal| std::cmp::Reverse(signal.weight));
         Assessment { score, signals }

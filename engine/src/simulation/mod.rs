@@ -5,9 +5,11 @@
 //! not, who are machines.
 
 mod in_progress;
+mod replay;
 mod tally;
 
 pub use in_progress::Cut;
+pub use replay::Replayed;
 pub use tally::{ByKind, Counts, Tally};
 
 use std::sync::Arc;

@@ -7,6 +7,7 @@ use crate::{
     failure::{Exit, Failure},
 };
 
+mod circumstances;
 mod curve_plot;
 mod evaluate;
 pub(super) mod model;
@@ -16,7 +17,7 @@ mod train;
 /// `risk`
 #[derive(Debug, Subcommand)]
 pub enum RiskCommand {
-    /// Learns from numbers that were fraud and numbers that were not
+    /// Learns from numbers, and from calls, that were fraud and such that were not
     Train(train::TrainArgs),
     /// Says how well a model tells fraud from the ordinary
     Evaluate(evaluate::EvaluateArgs),

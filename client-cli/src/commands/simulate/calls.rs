@@ -1,4 +1,4 @@
-//! The calls that are made again.
+//! Calls that were made.
 
 use std::{
     fs::File,
@@ -21,9 +21,9 @@ use crate::{
 
 /// Calls in the order of their times.
 #[derive(Debug, Default)]
-pub(super) struct Calls {
+pub(in crate::commands) struct Calls {
     /// The calls.
-    pub(super) calls: Vec<SimulatedCall>,
+    pub(in crate::commands) calls: Vec<SimulatedCall>,
     has_durations: bool,
     has_source_countries: bool,
 }
@@ -33,23 +33,23 @@ impl Calls {
     ///
     /// # Errors
     ///
-    /// When it can't be read, has none, or has lines that are wrong: these are told.
-    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
+    /// When it can't be read, has none, or has lines that are wrong: these are told, and what this means for the whole.
+    pub(in crate::commands) fn read(path: &Path, so: &str) -> Result<Self, Failure> {
         if path == Path::new("-") {
-            return Self::from(io::stdin(), "standard input");
+            return Self::from(io::stdin(), "standard input", so);
         }
         let name = path.display().to_string();
         let file = File::open(path)
             .map_err(|error| Failure::usage(format!("cannot read {name}: {error}")))?;
-        Self::from(file, &name)
+        Self::from(file, &name, so)
     }
 
-    fn from(source: impl Read, name: &str) -> Result<Self, Failure> {
+    fn from(source: impl Read, name: &str, so: &str) -> Result<Self, Failure> {
         let attempts = Attempts::new(source)
             .map_err(|error| Failure::usage(format!("cannot take {name}: {error}")))?;
         if !attempts.have_times() {
             return Err(Failure::usage(format!(
-                "cannot take {name}: the column `time` is missing in the header; a simulation needs it"
+                "cannot take {name}: the column `time` is missing in the header; {so}"
             )));
         }
         let has_durations = attempts.have_durations();
@@ -63,7 +63,7 @@ impl Calls {
                 Err(_) => {}
             }
         }
-        wrong.refuse(name, "nothing was simulated")?;
+        wrong.refuse(name, so)?;
         if calls.is_empty() {
             return Err(Failure::new(Exit::Usage, format!("{name} has no call")));
         }
@@ -77,7 +77,7 @@ impl Calls {
     }
 
     /// Where a file does not say where calls come from, they come from home.
-    pub(super) fn come_from(&mut self, home: Country) {
+    pub(in crate::commands) fn come_from(&mut self, home: Country) {
         if !self.has_source_countries {
             for call in &mut self.calls {
                 call.source.country = Some(home);

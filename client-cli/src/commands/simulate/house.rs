@@ -27,9 +27,9 @@ use crate::{
 };
 
 /// A policy, and what it is called in the report.
-pub(super) struct Policed {
+pub(in crate::commands) struct Policed {
     pub(super) name: String,
-    pub(super) policy: Policy,
+    pub(in crate::commands) policy: Policy,
 }
 
 /// The policies in some files; that of an untouched installation where there is none.
@@ -37,7 +37,7 @@ pub(super) struct Policed {
 /// # Errors
 ///
 /// When one can't be read, or is no policy.
-pub(super) fn policies(files: &[PathBuf]) -> Result<Vec<Policed>, Failure> {
+pub(in crate::commands) fn policies(files: &[PathBuf]) -> Result<Vec<Policed>, Failure> {
     if files.is_empty() {
         let document = PolicyDocument::default();
         return Ok(vec![policed("default, as installed", document)?]);

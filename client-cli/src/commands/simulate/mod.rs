@@ -18,8 +18,8 @@ use crate::{
     failure::{Exit, Failure},
 };
 
-mod calls;
-mod house;
+pub(super) mod calls;
+pub(super) mod house;
 mod page;
 mod plot;
 mod report;
@@ -60,6 +60,8 @@ pub struct SimulateArgs {
     html: Option<PathBuf>,
 }
 
+/// What a wrong line of calls means for the whole.
+const WRONG: &str = "nothing was simulated";
 /// How many policies are compared.
 const SIDE_BY_SIDE: usize = 2;
 /// How many calls are made between two looks at the progress bar.
@@ -80,9 +82,9 @@ pub fn run(args: &SimulateArgs, console: &mut Console) -> Result<Exit, Failure> 
     let policies = house::policies(&args.policies)?;
     let surroundings = Surroundings::read(args, console)?;
     let rates = Arc::new(rates(args)?);
-    let mut calls = Calls::read(&args.calls)?;
+    let mut calls = Calls::read(&args.calls, WRONG)?;
     let mut history = match &args.history {
-        Some(file) => Calls::read(file)?,
+        Some(file) => Calls::read(file, WRONG)?,
         None => Calls::default(),
     };
     calls.say_what_is_missing(console);

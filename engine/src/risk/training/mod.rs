@@ -1,12 +1,14 @@
 //! Learns from numbers that were fraud and numbers that were not.
 
 mod boosting;
+mod calls;
 mod chance;
 mod figures;
 mod samples;
 
 pub use boosting::Growth;
-pub use figures::{Figures, OrdinaryFigures};
+pub use calls::{JudgedCall, learn_circumstances};
+pub use figures::{CallFigures, Figures, OrdinaryFigures};
 
 use boosting::grow;
 use chance::Chance;
@@ -20,6 +22,7 @@ use super::{
     model::{ModelFile, VERSION},
     number_features::{Feature, measure},
     trees::{Grove, Trees},
+    worth::Worth,
 };
 use crate::number::{E164, plan};
 
@@ -77,9 +80,9 @@ impl Default for Training {
 
 /// Why there is nothing to learn from.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{found} {what} numbers are too few to learn from; at least {needed} are needed")]
+#[error("too few {what} to learn from: {found}; at least {needed} are needed")]
 pub struct TooFew {
-    /// Fraud or ordinary.
+    /// Of what.
     pub what: &'static str,
     /// How many there are.
     pub found: usize,
@@ -109,9 +112,9 @@ pub fn train(
         };
         if found < needed { Err(error) } else { Ok(()) }
     };
-    enough("fraud", fraud.len())?;
+    enough("fraud numbers", fraud.len())?;
     let all = ordinary.iter().map(|ordinary| ordinary.numbers.len()).sum();
-    enough("ordinary", all)?;
+    enough("ordinary numbers", all)?;
     let steps = training.folds + 1;
     let mut chance = Chance::new(training.seed);
     let mut kept_back = KeptBack::new(fraud, ordinary, training, &mut chance);
@@ -130,6 +133,7 @@ pub fn train(
         ordinary: kept_back.figures(),
         ordinary_log_odds: calibration.apply(mean),
         seed: training.seed,
+        calls: None,
     };
     Ok(ModelFile {
         version: VERSION,
@@ -137,6 +141,7 @@ pub fn train(
         calibration,
         features: Feature::names().map(str::to_owned).collect(),
         country_odds: learned.odds,
+        circumstances: Worth::default(),
         trees: learned.trees,
     })
 }
@@ -375,7 +380,7 @@ mod tests {
         let error = train(&fraud, &sets, &quick(), |_, _| {}).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "99 ordinary numbers are too few to learn from; at least 100 are needed"
+            "too few ordinary numbers to learn from: 99; at least 100 are needed"
         );
     }
 }
