@@ -156,13 +156,11 @@ pub(super) async fn list(
             .push(" AND id >= ")
             .push_bind(crate::check::first_id_of(since));
     }
-    if let Some(until) = filter.until {
-        query
-            .push(" AND id < ")
-            .push_bind(crate::check::first_id_of(until));
-    }
-    if let Some(before) = before {
-        query.push(" AND id < ").push_bind(before);
+    // One bound: of two, SQLite searches by the first and goes through all rows between them, page after page.
+    let until = filter.until.map(crate::check::first_id_of);
+    let below = [until.as_deref(), before].into_iter().flatten().min();
+    if let Some(below) = below {
+        query.push(" AND id < ").push_bind(below);
     }
     query
         .push(" ORDER BY id DESC LIMIT ")
