@@ -12,6 +12,7 @@ mod cleared;
 mod country_odds;
 pub mod evaluation;
 mod evidence;
+mod grove;
 mod known_numbers;
 mod model;
 mod novelty;

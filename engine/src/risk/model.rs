@@ -7,10 +7,11 @@ use super::{
     calibration::Calibration,
     country_odds::{CountryOdds, CountryOddsError},
     evidence,
+    grove::Grove,
     known_numbers::Surroundings,
     number_features::{Feature, measure},
     training::Figures,
-    trees::{Grove, Trees, TreesError},
+    trees::{Trees, TreesError},
 };
 use crate::number::{E164, NumberFacts};
 

@@ -16,10 +16,11 @@ use super::{
     calibration::{Calibration, Judged},
     country_odds::CountryOdds,
     evaluation::{Curve, Recall},
+    grove::Grove,
     known_numbers::{FULL_WEIGHT, KnownNumbers, Surroundings},
     model::{ModelFile, VERSION},
     number_features::{Feature, measure},
-    trees::{Grove, Trees},
+    trees::Trees,
 };
 use crate::number::{E164, plan};
 
