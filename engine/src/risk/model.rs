@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     assessment::Signal,
+    background::Background,
     calibration::Calibration,
-    country_odds::{CountryOdds, CountryOddsError},
     evidence,
     grove::Grove,
     known_numbers::Surroundings,
@@ -16,7 +16,7 @@ use super::{
 use crate::number::{E164, NumberFacts};
 
 /// The version of the files that this version reads.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The file of a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,8 +30,8 @@ pub struct ModelFile {
     pub calibration: Calibration,
     /// What the trees ask for: the names of all features, in their order.
     pub features: Vec<String>,
-    /// The odds by country.
-    pub country_odds: CountryOdds,
+    /// What numbers are like before any is known around them.
+    pub background: Background,
     /// The trees.
     pub trees: Trees,
 }
@@ -56,9 +56,6 @@ pub enum ModelError {
     /// Its trees don't fit.
     #[error("is a broken risk model: {0}")]
     Trees(#[from] TreesError),
-    /// Its countries don't fit.
-    #[error("is a broken risk model: {0}")]
-    Countries(#[from] CountryOddsError),
     /// Its calibration is none.
     #[error("is a broken risk model: the calibration must rise, with finite numbers")]
     Calibration,
@@ -69,7 +66,7 @@ pub enum ModelError {
 pub struct RiskModel {
     figures: Figures,
     calibration: Calibration,
-    country_odds: CountryOdds,
+    background: Background,
     grove: Grove,
 }
 
@@ -104,9 +101,9 @@ impl RiskModel {
 
     /// The log-odds of a number's being fraud, as if there were as many ordinary ones.
     pub fn log_odds(&self, number: &E164, plan: &NumberFacts, around: &Surroundings) -> f32 {
-        let odds = self.country_odds.of(plan.country);
+        let behind = self.background.of(number, plan);
         self.calibration
-            .apply(self.grove.sum(&measure(number, plan, around, odds)))
+            .apply(self.grove.sum(&measure(number, plan, around, &behind)))
     }
 
     /// What speaks for and against a number; `weight` says what log-odds come to in points.
@@ -153,7 +150,7 @@ impl TryFrom<ModelFile> for RiskModel {
         Ok(Self {
             figures: file.figures,
             calibration: file.calibration,
-            country_odds: file.country_odds,
+            background: file.background,
             grove: Grove::new(&file.trees),
         })
     }
@@ -193,7 +190,7 @@ mod tests {
         let built_in = include_str!("../../data/risk-model.json");
         let why = |text: &str| RiskModel::read(text).unwrap_err().to_string();
         assert!(why("numbers").starts_with("is no risk model: "));
-        assert!(why(&built_in.replacen("\"version\":1", "\"version\":2", 1)).contains("version 2"));
+        assert!(why(&built_in.replacen("\"version\":2", "\"version\":1", 1)).contains("version 1"));
         assert!(why(&built_in.replacen("\"digits\"", "\"digit\"", 1)).contains("other features"));
         assert!(why(&built_in.replacen("\"slope\":", "\"slope\":-", 1)).contains("calibration"));
         assert!(why(&built_in.replacen("\"FR\":", "\"XX\":", 1)).contains("country_odds"));
