@@ -1,7 +1,7 @@
 //! What speaks for a score, in words.
 
 use super::known_numbers::Surroundings;
-use crate::number::{E164, NumberFacts, NumberKind, Validity};
+use crate::number::{CountryGroup, E164, NumberFacts, NumberKind, Validity};
 
 /// What the numbering plan says.
 pub(super) fn plan(number: &E164, plan: &NumberFacts) -> String {
@@ -19,6 +19,31 @@ pub(super) fn plan(number: &E164, plan: &NumberFacts) -> String {
             number.digits().len()
         ),
         Validity::NoSuchCallingCode => "a calling code that there is not".to_owned(),
+    }
+}
+
+/// How much more the number's country is called by fraudsters than by others.
+pub(super) fn country(plan: &NumberFacts, country_odds: f32) -> String {
+    let Some(country) = plan.country else {
+        return "no country has such numbers".to_owned();
+    };
+    let risk = if CountryGroup::HighRisk.countries().contains(country) {
+        "high"
+    } else if CountryGroup::MediumRisk.countries().contains(country) {
+        "medium"
+    } else {
+        "low"
+    };
+    let country = format!("{}, of {risk} risk", country.name());
+    let times = country_odds.abs().exp();
+    match times.round() as u32 {
+        0 | 1 => format!("{country}: fraudsters call there as often as others"),
+        times if country_odds > 0.0 => {
+            format!("{country}: fraudsters call there {times} times as often as others")
+        }
+        times => {
+            format!("{country}: others call there {times} times as often as fraudsters")
+        }
     }
 }
 
@@ -46,5 +71,30 @@ fn numbers(count: f32) -> String {
         "a known fraud number".to_owned()
     } else {
         format!("{count} known fraud numbers")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::number::plan;
+
+    #[test]
+    fn a_country_is_told_by_its_risk_and_by_who_calls_it() {
+        let told = |number: &str, odds: f32| {
+            country(&plan::look_up(&E164::from_digits(number).unwrap()), odds)
+        };
+        assert_eq!(
+            told("5353712345", 2.5),
+            "Cuba, of high risk: fraudsters call there 12 times as often as others"
+        );
+        assert_eq!(
+            told("4930227300", -1.6),
+            "Germany, of low risk: others call there 5 times as often as fraudsters"
+        );
+        assert_eq!(
+            told("4930227300", 0.1),
+            "Germany, of low risk: fraudsters call there as often as others"
+        );
     }
 }

@@ -5,6 +5,7 @@
 //! numbers that were not ([`training`]); it is in a file ([`RiskModel`]), and [`evaluation`] tells how good it is.
 
 mod assessment;
+mod background;
 mod calibration;
 mod campaign;
 mod circumstances;
@@ -12,11 +13,14 @@ mod cleared;
 mod country_odds;
 pub mod evaluation;
 mod evidence;
+mod grove;
 mod indicator;
+mod kind_odds;
 mod known_numbers;
 mod model;
 mod novelty;
 mod number_features;
+mod ordinary_ranges;
 mod predictor;
 pub mod training;
 mod trees;

@@ -4,13 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     assessment::Signal,
+    background::{Background, Behind},
     calibration::Calibration,
-    country_odds::{CountryOdds, CountryOddsError},
     evidence,
+    grove::Grove,
     known_numbers::Surroundings,
     number_features::{Feature, measure},
     training::Figures,
-    trees::{Grove, Trees, TreesError},
+    trees::{Trees, TreesError},
     worth::Worth,
 };
 use crate::number::{E164, NumberFacts};
@@ -30,8 +31,8 @@ pub struct ModelFile {
     pub calibration: Calibration,
     /// What the trees ask for: the names of all features, in their order.
     pub features: Vec<String>,
-    /// The odds by country.
-    pub country_odds: CountryOdds,
+    /// What numbers are like before any is known around them.
+    pub background: Background,
     /// What the circumstances of a call are worth.
     pub circumstances: Worth,
     /// The trees.
@@ -67,9 +68,6 @@ pub enum ModelError {
     /// Its trees don't fit.
     #[error("is a broken risk model: {0}")]
     Trees(#[from] TreesError),
-    /// Its countries don't fit.
-    #[error("is a broken risk model: {0}")]
-    Countries(#[from] CountryOddsError),
     /// Its calibration is none.
     #[error("is a broken risk model: the calibration must rise, with finite numbers")]
     Calibration,
@@ -80,7 +78,7 @@ pub enum ModelError {
 pub struct RiskModel {
     figures: Figures,
     calibration: Calibration,
-    country_odds: CountryOdds,
+    background: Background,
     worth: Worth,
     grove: Grove,
 }
@@ -120,9 +118,9 @@ impl RiskModel {
 
     /// The log-odds of a number's being fraud, as if there were as many ordinary ones.
     pub fn log_odds(&self, number: &E164, plan: &NumberFacts, around: &Surroundings) -> f32 {
-        let odds = self.country_odds.of(plan.country);
+        let behind = self.background.of(number, plan);
         self.calibration
-            .apply(self.grove.sum(&measure(number, plan, around, odds)))
+            .apply(self.grove.sum(&measure(number, plan, around, &behind)))
     }
 
     /// What speaks for and against a number; `weight` says what log-odds come to in points.
@@ -133,8 +131,15 @@ impl RiskModel {
         around: &Surroundings,
         weight: impl Fn(f32) -> i32,
     ) -> Vec<Signal> {
-        let with_range = self.log_odds(number, plan, around);
-        let by_plan = self.log_odds(number, plan, &Surroundings::default());
+        let behind = self.background.of(number, plan);
+        let nothing = Surroundings::default();
+        let of = |around, behind: &Behind| {
+            self.calibration
+                .apply(self.grove.sum(&measure(number, plan, around, behind)))
+        };
+        let with_range = of(around, &behind);
+        let with_country = of(&nothing, &behind);
+        let by_plan = of(&nothing, &behind.of_any_country());
         vec![
             Signal {
                 name: "plan",
@@ -142,8 +147,13 @@ impl RiskModel {
                 evidence: evidence::plan(number, plan),
             },
             Signal {
+                name: "country",
+                weight: weight(with_country - by_plan),
+                evidence: evidence::country(plan, behind.country_odds),
+            },
+            Signal {
                 name: "range",
-                weight: weight(with_range - by_plan),
+                weight: weight(with_range - with_country),
                 evidence: evidence::range(number, around),
             },
         ]
@@ -169,7 +179,7 @@ impl TryFrom<ModelFile> for RiskModel {
         Ok(Self {
             figures: file.figures,
             calibration: file.calibration,
-            country_odds: file.country_odds,
+            background: file.background,
             worth: file.circumstances,
             grove: Grove::new(&file.trees),
         })

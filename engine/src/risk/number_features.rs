@@ -1,7 +1,9 @@
 //! What a number looks like to the trees.
 
 use super::{
+    background::Behind,
     known_numbers::{NEAREST, Surroundings},
+    ordinary_ranges::DEPTH,
     trees::PLACES,
 };
 use crate::number::{E164, NumberFacts, NumberKind, Validity};
@@ -38,9 +40,7 @@ features! {
     Validity "validity",
     Kind "kind",
     CountryOdds "country-odds",
-    Open1 "known-with-1-open",
-    Open2 "known-with-2-open",
-    Open3 "known-with-3-open",
+    KindOdds "kind-odds",
     Open4 "known-with-4-open",
     Open5 "known-with-5-open",
     Open6 "known-with-6-open",
@@ -49,15 +49,10 @@ features! {
     National1 "known-of-1-national-digit",
     National2 "known-of-2-national-digits",
     National3 "known-of-3-national-digits",
-    National4 "known-of-4-national-digits",
-    National5 "known-of-5-national-digits",
     Dense1 "density-of-1-national-digit",
     Dense2 "density-of-2-national-digits",
     Dense3 "density-of-3-national-digits",
     Dense4 "density-of-4-national-digits",
-    Dense5 "density-of-5-national-digits",
-    Fill2 "part-of-3-open-within-2",
-    Fill3 "part-of-4-open-within-3",
     Fill4 "part-of-5-open-within-4",
     Fill5 "part-of-6-open-within-5",
     LikelySmall "likelihood-1",
@@ -73,7 +68,6 @@ features! {
     NotShared "digits-not-shared",
     SharedBelow "shared-digits-below",
     SharedAbove "shared-digits-above",
-    SharedSecond "shared-digits-second",
     SharedFourth "shared-digits-fourth",
     Distance "distance",
     DistanceOther "distance-on-the-other-side",
@@ -85,6 +79,12 @@ features! {
     SecondLastDigit "second-last-digit",
     FirstNationalDigit "first-national-digit",
     SecondNationalDigit "second-national-digit",
+
+    Against2 "against-ordinary-2",
+    Against3 "against-ordinary-3",
+    Against4 "against-ordinary-4",
+    Against5 "against-ordinary-5",
+    AgainstAll "against-ordinary",
 }
 
 /// How many there are.
@@ -95,20 +95,16 @@ const _: () = assert!(FEATURES <= PLACES);
 /// What is measured of a number, each at the place of its [`Feature`].
 pub(super) type Measured = [f32; PLACES];
 
-/// Measures a number; `country_odds` says how much more a country is called by fraudsters than by others.
+/// Measures a number.
 pub(super) fn measure(
     number: &E164,
     plan: &NumberFacts,
     around: &Surroundings,
-    country_odds: f32,
+    behind: &Behind,
 ) -> Measured {
     let mut measured = [0.0; PLACES];
     let digits = number.digits();
-    let code_digits = plan.calling_code.map_or(0, |code| match code {
-        0..10 => 1,
-        10..100 => 2,
-        _ => 3,
-    });
+    let code_digits = calling_code_digits(plan);
     let mut set = |feature: Feature, value: f32| measured[feature as usize] = value;
     let national = &digits[code_digits.min(digits.len())..];
     set(Feature::Digits, digits.len() as f32);
@@ -116,35 +112,25 @@ pub(super) fn measure(
     set(Feature::CallingCodeDigits, code_digits as f32);
     set(Feature::Validity, validity(plan.validity));
     set(Feature::Kind, kind(plan.kind));
-    set(Feature::CountryOdds, country_odds);
+    set(Feature::CountryOdds, behind.country_odds);
+    set(Feature::KindOdds, behind.kind_odds);
     let open = |open: usize| {
         digits
             .len()
             .checked_sub(open)
             .map_or(0.0, |depth| around.sharing[depth])
     };
-    for (place, feature) in [
-        Feature::Open1,
-        Feature::Open2,
-        Feature::Open3,
-        Feature::Open4,
-        Feature::Open5,
-        Feature::Open6,
-        Feature::Open7,
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        set(feature, open(place + 1));
-    }
+    set(Feature::Open4, open(4));
+    set(Feature::Open5, open(5));
+    set(Feature::Open6, open(6));
+    set(Feature::Open7, open(7));
     let of_code = around.sharing[code_digits];
     set(Feature::CountryShare, of_code / (around.known + 1.0));
     for (place, (count, density)) in [
-        (Feature::National1, Feature::Dense1),
-        (Feature::National2, Feature::Dense2),
-        (Feature::National3, Feature::Dense3),
-        (Feature::National4, Feature::Dense4),
-        (Feature::National5, Feature::Dense5),
+        (Some(Feature::National1), Feature::Dense1),
+        (Some(Feature::National2), Feature::Dense2),
+        (Some(Feature::National3), Feature::Dense3),
+        (None, Feature::Dense4),
     ]
     .into_iter()
     .enumerate()
@@ -153,15 +139,12 @@ pub(super) fn measure(
         let here = around.sharing[depth];
         // A tenth of what is above would be there if all digits were alike.
         let above = around.sharing[depth - 1];
-        set(count, here / (around.known + 1.0) * 10_000.0);
+        if let Some(count) = count {
+            set(count, here / (around.known + 1.0) * 10_000.0);
+        }
         set(density, (here + 0.2) / (above + 2.0));
     }
-    for (inner, feature) in [
-        (2, Feature::Fill2),
-        (3, Feature::Fill3),
-        (4, Feature::Fill4),
-        (5, Feature::Fill5),
-    ] {
+    for (inner, feature) in [(4, Feature::Fill4), (5, Feature::Fill5)] {
         set(feature, (open(inner) + 0.2) / (open(inner + 1) + 2.0));
     }
     let likely = |from: usize, to: usize, prior: f32| -> f32 {
@@ -178,6 +161,18 @@ pub(super) fn measure(
         Feature::LikelyHead,
         likely(code_digits, code_digits + 3, 2.0),
     );
+    for (feature, likelier) in [
+        Feature::Against2,
+        Feature::Against3,
+        Feature::Against4,
+        Feature::Against5,
+        Feature::AgainstAll,
+    ]
+    .into_iter()
+    .zip(against_ordinary(digits.len(), code_digits, around, behind))
+    {
+        set(feature, likelier);
+    }
     set(
         Feature::TailOf4,
         around.tail_of_4 * 10_000.0 / (around.known + 1.0),
@@ -199,7 +194,6 @@ pub(super) fn measure(
     set(Feature::SharedAbove, above.shared[0].into());
     set(Feature::Shared, nearest[0].into());
     set(Feature::NotShared, not_shared(nearest[0]));
-    set(Feature::SharedSecond, not_shared(nearest[1]));
     set(Feature::SharedFourth, not_shared(nearest[3]));
     let (one, other) = (below.distance.min(1e15), above.distance.min(1e15));
     set(Feature::Distance, one.min(other) as f32);
@@ -227,6 +221,37 @@ pub(super) fn measure(
     set(Feature::FirstNationalDigit, digit(national.first()));
     set(Feature::SecondNationalDigit, digit(national.get(1)));
     measured
+}
+
+/// How many of a number's digits are its calling code.
+fn calling_code_digits(plan: &NumberFacts) -> usize {
+    plan.calling_code.map_or(0, |code| match code {
+        0..10 => 1,
+        10..100 => 2,
+        _ => 3,
+    })
+}
+
+/// How much likelier a fraud number has the first digits than an ordinary one: the calling code's and 2, 3, 4 and 5 more, and all.
+fn against_ordinary(
+    digits: usize,
+    code_digits: usize,
+    around: &Surroundings,
+    behind: &Behind,
+) -> [f32; 5] {
+    /// So many numbers must be known before they say as much as that all digits are alike.
+    const PRIOR: f32 = 4.0;
+    let mut likely = (around.sharing[code_digits] + 1.0) / (around.known + 200.0);
+    let mut likelier = [0.0; 5];
+    for depth in code_digits..=digits {
+        let against = (likely / behind.ordinary[depth.min(DEPTH)]).min(1e30);
+        // What a number that ends early lacks is as what it has.
+        likelier[(depth - code_digits).saturating_sub(2).min(4)..].fill(against);
+        if depth < digits {
+            likely *= (10.0 * around.sharing[depth + 1] + PRIOR) / (around.sharing[depth] + PRIOR);
+        }
+    }
+    likelier
 }
 
 fn validity(validity: Validity) -> f32 {
@@ -291,12 +316,44 @@ fn merged(one: [u8; NEAREST], other: [u8; NEAREST]) -> [u8; NEAREST] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        number::plan,
+        risk::{FULL_WEIGHT, KnownNumbers, background::Background},
+    };
 
     #[test]
     fn two_sides_are_merged_by_what_they_share() {
         assert_eq!(merged([9, 8, 3, 0], [8, 8, 1, 1]), [9, 8, 8, 8]);
         assert_eq!(merged([9, 8, 7, 6], [1, 0, 0, 0]), [9, 8, 7, 6]);
         assert_eq!(merged([0; 4], [7, 5, 0, 0]), [7, 5, 0, 0]);
+    }
+
+    #[test]
+    fn a_range_weighs_by_how_many_others_are_called_in_it() {
+        let numbers = |range: &str, count: usize| -> Vec<E164> {
+            (0..count)
+                .map(|last| E164::from_digits(&format!("{range}{last:05}")).unwrap())
+                .collect()
+        };
+        let fraud = [numbers("371255", 50), numbers("371266", 50)].concat();
+        let ordinary = [numbers("371255", 500), numbers("3716", 500)].concat();
+        let background = Background::count(fraud.iter(), ordinary.iter());
+        let known = KnownNumbers::new(fraud.iter().map(|number| (*number, FULL_WEIGHT)));
+        let against = |number: &str| {
+            let number = E164::from_digits(number).unwrap();
+            let plan = plan::look_up(&number);
+            let behind = background.of(&number, &plan);
+            against_ordinary(number.digits().len(), 3, &known.around(&number), &behind)
+        };
+        // As many are known of both ranges, and all others but a few call one of them.
+        let (busy, quiet) = (against("37125567890"), against("37126667890"));
+        assert!(quiet[0] > 10.0 * busy[0], "{quiet:?} {busy:?}");
+        // Nothing is known there, and others call it.
+        let office = against("37160001234");
+        assert!(office[0] < busy[0] / 10.0, "{office:?} {busy:?}");
+        // What a number that ends early lacks is as what it has.
+        let short = against("37125");
+        assert_eq!(short, [short[0]; 5]);
     }
 
     #[test]

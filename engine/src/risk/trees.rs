@@ -1,5 +1,5 @@
-//! Boosted trees, all of whose branches at one level ask the same (oblivious trees), so that a tree is a few comparisons that wait
-//! for nothing and one look at its leaves.
+//! Boosted trees, all of whose branches at one level ask the same (oblivious trees), so that a tree is a few answers side by side and one
+//! look at its leaves.
 //!
 //! After Dorogush, Ershov, Gulin: CatBoost: gradient boosting with categorical features support (2018).
 
@@ -97,64 +97,6 @@ impl Trees {
     }
 }
 
-/// Trees as they are asked: all with the same number of levels, and measurements in a power of two of places, so that nothing is
-/// checked on the way. Answering each different question once, before the trees gather the answers, takes longer.
-#[derive(Clone, Debug)]
-pub(super) struct Grove {
-    bias: f32,
-    trees: Box<[GrownTree]>,
-    leaves: Box<[f32]>,
-}
-
-/// One tree. A level that a tree lacks is never answered with yes.
-#[derive(Clone, Copy, Debug)]
-struct GrownTree {
-    places: [u8; MAX_LEVELS],
-    borders: [f32; MAX_LEVELS],
-}
-
-const LEAVES: usize = 1 << MAX_LEVELS;
-
-impl Grove {
-    /// From trees that were checked.
-    pub(super) fn new(trees: &Trees) -> Self {
-        let grown = trees.trees.iter().map(|tree| {
-            let mut grown = GrownTree {
-                places: [0; MAX_LEVELS],
-                borders: [f32::INFINITY; MAX_LEVELS],
-            };
-            for (level, (place, border)) in tree.splits.iter().enumerate() {
-                grown.places[level] = *place;
-                grown.borders[level] = *border;
-            }
-            grown
-        });
-        let leaves = trees.trees.iter().flat_map(|tree| {
-            let none = LEAVES - tree.leaves.len();
-            let leaves = tree.leaves.iter().copied();
-            leaves.chain(std::iter::repeat_n(0.0, none))
-        });
-        Self {
-            bias: trees.bias,
-            trees: grown.collect(),
-            leaves: leaves.collect(),
-        }
-    }
-
-    /// What the trees say of measurements: their sum.
-    pub(super) fn sum(&self, measured: &[f32; PLACES]) -> f32 {
-        let trees = self.trees.iter().zip(self.leaves.as_chunks::<LEAVES>().0);
-        trees.fold(self.bias, |sum, (tree, leaves)| {
-            let mut leaf = 0;
-            for level in 0..MAX_LEVELS {
-                let value = measured[usize::from(tree.places[level]) % PLACES];
-                leaf |= usize::from(value > tree.borders[level]) << level;
-            }
-            sum + leaves[leaf % LEAVES]
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,29 +106,6 @@ mod tests {
             splits: splits.to_vec(),
             leaves: leaves.to_vec(),
         }
-    }
-
-    #[test]
-    fn a_leaf_is_found_by_the_answers_and_trees_add_up() {
-        let trees = Trees {
-            bias: 0.5,
-            trees: vec![
-                tree(&[(0, 1.0), (1, 5.0)], &[1.0, 2.0, 3.0, 4.0]),
-                tree(&[], &[10.0]),
-                tree(&[(1, 7.0)], &[100.0, 200.0]),
-            ],
-        };
-        trees.check(2).unwrap();
-        let grove = Grove::new(&trees);
-        let sum = |one: f32, two: f32| {
-            let mut measured = [0.0; PLACES];
-            (measured[0], measured[1]) = (one, two);
-            grove.sum(&measured)
-        };
-        assert_eq!(sum(1.0, 5.0), 0.5 + 1.0 + 10.0 + 100.0);
-        assert_eq!(sum(1.5, 5.0), 0.5 + 2.0 + 10.0 + 100.0);
-        assert_eq!(sum(1.0, 6.0), 0.5 + 3.0 + 10.0 + 100.0);
-        assert_eq!(sum(2.0, 9.0), 0.5 + 4.0 + 10.0 + 200.0);
     }
 
     #[test]

@@ -15,13 +15,14 @@ use chance::Chance;
 use samples::Samples;
 
 use super::{
+    background::Background,
     calibration::{Calibration, Judged},
-    country_odds::CountryOdds,
     evaluation::{Curve, Recall},
+    grove::Grove,
     known_numbers::{FULL_WEIGHT, KnownNumbers, Surroundings},
     model::{ModelFile, VERSION},
     number_features::{Feature, measure},
-    trees::{Grove, Trees},
+    trees::Trees,
     worth::Worth,
 };
 use crate::number::{E164, plan};
@@ -140,15 +141,15 @@ pub fn train(
         figures,
         calibration,
         features: Feature::names().map(str::to_owned).collect(),
-        country_odds: learned.odds,
+        background: learned.background,
         circumstances: Worth::default(),
         trees: learned.trees,
     })
 }
 
-/// What trees and countries say.
+/// What trees say, and what they ask for beside the known numbers.
 struct Learned {
-    odds: CountryOdds,
+    background: Background,
     trees: Trees,
     grove: Grove,
 }
@@ -161,17 +162,21 @@ impl Learned {
         chance: &mut Chance,
     ) -> Self {
         let everyone = ordinary.iter().flat_map(|ordinary| ordinary.numbers);
-        let odds = CountryOdds::count(fraud.iter(), everyone);
+        let background = Background::count(fraud.iter(), everyone);
         let samples = Samples::draw(fraud, ordinary, training, chance);
         let trees = grow(&samples, &training.growth, chance);
         let grove = Grove::new(&trees);
-        Self { odds, trees, grove }
+        Self {
+            background,
+            trees,
+            grove,
+        }
     }
 
     fn sum(&self, number: &E164, around: &Surroundings) -> f32 {
         let plan = plan::look_up(number);
-        let odds = self.odds.of(plan.country);
-        self.grove.sum(&measure(number, &plan, around, odds))
+        let behind = self.background.of(number, &plan);
+        self.grove.sum(&measure(number, &plan, around, &behind))
     }
 }
 

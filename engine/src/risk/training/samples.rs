@@ -4,7 +4,7 @@ use super::{Ordinary, Training, chance::Chance};
 use crate::{
     number::{E164, plan},
     risk::{
-        country_odds::CountryOdds,
+        background::Background,
         known_numbers::{FULL_WEIGHT, KnownNumbers, Surroundings},
         number_features::{Measured, measure},
     },
@@ -52,17 +52,23 @@ impl Samples {
     ) {
         let (known, rest): (Vec<E164>, Vec<E164>) =
             fraud.iter().partition(|_| chance.below_one() < kept);
-        let everyone = ordinary.iter().flat_map(|ordinary| ordinary.numbers);
-        let odds = CountryOdds::count(
+        let (others, judged): (Vec<E164>, Vec<E164>) = ordinary
+            .iter()
+            .flat_map(|ordinary| ordinary.numbers)
+            .partition(|_| chance.below_one() < training.kept);
+        let background = Background::count(
             if known.is_empty() { fraud } else { &known }.iter(),
-            everyone,
+            others.iter(),
         );
         let known = KnownNumbers::new(known.into_iter().map(|number| (number, FULL_WEIGHT)));
         let mut add = |number: &E164, label: f32, weight: f32, chance: &mut Chance| {
             let plan = plan::look_up(number);
             let around = blurred(known.around(number), training.blur, chance);
-            let odds = odds.of(plan.country) + (chance.normal() * training.blur / 2.0) as f32;
-            self.rows.push(measure(number, &plan, &around, odds));
+            let mut behind = background.of(number, &plan);
+            for odds in [&mut behind.country_odds, &mut behind.kind_odds] {
+                *odds += (chance.normal() * training.blur / 2.0) as f32;
+            }
+            self.rows.push(measure(number, &plan, &around, &behind));
             self.labels.push(label);
             self.weights.push(weight);
         };
@@ -71,15 +77,10 @@ impl Samples {
                 add(number, 1.0, 1.0, chance);
             }
         }
-        for Ordinary { numbers, .. } in ordinary {
-            for number in *numbers {
-                if chance.below_one() >= 1.0 - training.kept {
-                    continue;
-                }
-                add(number, 0.0, 1.0, chance);
-                if chance.below_one() < training.misdialed {
-                    add(&misdialed(number, chance), 0.0, 1.0, chance);
-                }
+        for number in &judged {
+            add(number, 0.0, 1.0, chance);
+            if chance.below_one() < training.misdialed {
+                add(&misdialed(number, chance), 0.0, 1.0, chance);
             }
         }
     }
@@ -156,7 +157,7 @@ mod tests {
             ..Training::default()
         };
         let samples = Samples::draw(&fraud, &[], &training, &mut Chance::new(1));
-        let place = crate::risk::number_features::Feature::Open1 as usize;
+        let place = crate::risk::number_features::Feature::Open4 as usize;
         assert!(samples.rows.len() > 20);
         assert!(samples.rows.iter().all(|row| row[place] <= 9.0));
         assert!(samples.rows.iter().any(|row| row[place] > 5.0));
