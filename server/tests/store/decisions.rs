@@ -84,6 +84,16 @@ pub async fn decisions_are_listed_newest_first_by_filter_and_page(store: &impl S
     let last = page.last().map(|decision| decision.id.as_str());
     let page = store.decisions(&everything, last, 3).await.unwrap();
     assert_eq!(page, newest_first[3..]);
+    // Until a moment and before a decision: what is older holds.
+    for (until, before, expected) in [(3, 3, 1..), (2, 3, 2..), (3, 1, 3..)] {
+        let filter = DecisionFilter {
+            until: Some(noon() + minutes(until)),
+            ..DecisionFilter::default()
+        };
+        let before = Some(decisions[before].id.as_str());
+        let page = store.decisions(&filter, before, 100).await.unwrap();
+        assert_eq!(page, newest_first[expected]);
+    }
     let text = |text: &str| Some(text.to_owned());
     let filters = [
         (

@@ -1,9 +1,6 @@
 //! Learns from calls what their circumstances are worth.
 
-use std::{
-    collections::{HashMap, HashSet},
-    hash::Hash,
-};
+use std::collections::{HashMap, HashSet};
 
 use super::{CallFigures, TooFew};
 use crate::risk::{
@@ -46,7 +43,7 @@ const SWEEPS: usize = 60;
 /// # Errors
 /// When there are too few calls.
 pub fn learn_circumstances(calls: &[JudgedCall]) -> Result<(Worth, CallFigures), TooFew> {
-    let days = Days::of(calls);
+    let days = Days::of(calls.iter());
     for (fraud, what) in [
         (true, "days of accounts with fraud abroad"),
         (false, "days of accounts with ordinary calls abroad"),
@@ -60,9 +57,12 @@ pub fn learn_circumstances(calls: &[JudgedCall]) -> Result<(Worth, CallFigures),
             });
         }
     }
-    let learned = fit(&days.weighed(calls, |_| true));
+    let learned = fit(&weighed(calls.iter()));
     let of_folds: Vec<Worth> = (0..FOLDS)
-        .map(|fold| fit(&days.weighed(calls, |call| call.account % FOLDS != fold)))
+        .map(|fold| {
+            let others = calls.iter().filter(|call| call.account % FOLDS != fold);
+            fit(&weighed(others))
+        })
         .collect();
     let judged = Worth::default();
     let figures = CallFigures {
@@ -76,52 +76,47 @@ pub fn learn_circumstances(calls: &[JudgedCall]) -> Result<(Worth, CallFigures),
     Ok((learned, figures))
 }
 
-/// How many calls each day of an account has, by what they were.
-struct Days(HashMap<(usize, i32, bool), usize>);
+/// A day of an account: whose, which, and whether these calls of it were fraud.
+type AccountDay = (usize, i32, bool);
 
-impl Days {
-    fn of(calls: &[JudgedCall]) -> Self {
-        Self(counted(calls.iter().map(day)))
-    }
-
-    fn count(&self, fraud: bool) -> usize {
-        self.0.keys().filter(|(.., of)| *of == fraud).count()
-    }
-
-    /// Some of the calls, with what each counts.
-    fn weighed(&self, calls: &[JudgedCall], taken: impl Fn(&JudgedCall) -> bool) -> Vec<Weighed> {
-        let taken = || calls.iter().filter(|call| taken(call));
-        let days = counted(taken().map(day));
-        let of = |fraud| days.keys().filter(|(.., of)| *of == fraud).count().max(1) as f64;
-        // Ordinary days are many; that there are more of them makes nothing surer than the fraud is.
-        let (fraud, ordinary) = (of(true), of(false));
-        taken()
-            .map(|call| {
-                let part = 1.0 / self.0[&day(call)] as f64;
-                Weighed {
-                    weight: if call.fraud {
-                        part
-                    } else {
-                        part * fraud / ordinary
-                    },
-                    fraud: call.fraud,
-                    by_number: call.by_number.into(),
-                    indicators: call.circumstances.indicators(),
-                }
-            })
-            .collect()
-    }
-}
-
-fn day(call: &JudgedCall) -> (usize, i32, bool) {
+fn day(call: &JudgedCall) -> AccountDay {
     (call.account, call.day, call.fraud)
 }
 
-fn counted<K: Eq + Hash>(keys: impl Iterator<Item = K>) -> HashMap<K, usize> {
-    keys.fold(HashMap::new(), |mut counts, key| {
-        *counts.entry(key).or_default() += 1;
-        counts
-    })
+/// How many calls each day of an account has.
+struct Days(HashMap<AccountDay, usize>);
+
+impl Days {
+    fn of<'a>(calls: impl Iterator<Item = &'a JudgedCall>) -> Self {
+        let mut days = HashMap::new();
+        for call in calls {
+            *days.entry(day(call)).or_default() += 1;
+        }
+        Self(days)
+    }
+
+    /// How many days there are with fraud, or with ordinary calls.
+    fn count(&self, fraud: bool) -> usize {
+        self.0.keys().filter(|(.., of)| *of == fraud).count()
+    }
+}
+
+/// Calls, with what each counts.
+fn weighed<'a>(calls: impl Iterator<Item = &'a JudgedCall> + Clone) -> Vec<Weighed> {
+    let days = Days::of(calls.clone());
+    // Ordinary days are many; that there are more of them makes nothing surer than the fraud is.
+    let scale = days.count(true) as f64 / days.count(false).max(1) as f64;
+    calls
+        .map(|call| {
+            let of_day = days.0.get(&day(call)).copied().unwrap_or(1) as f64;
+            Weighed {
+                weight: if call.fraud { 1.0 } else { scale } / of_day,
+                fraud: call.fraud,
+                by_number: call.by_number.into(),
+                indicators: call.circumstances.indicators(),
+            }
+        })
+        .collect()
 }
 
 struct Weighed {
