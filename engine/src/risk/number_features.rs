@@ -224,7 +224,7 @@ pub(super) fn measure(
 }
 
 /// How many of a number's digits are its calling code.
-fn calling_code_digits(plan: &NumberFacts) -> usize {
+pub(super) fn calling_code_digits(plan: &NumberFacts) -> usize {
     plan.calling_code.map_or(0, |code| match code {
         0..10 => 1,
         10..100 => 2,

@@ -12,7 +12,7 @@ pub use figures::{CallFigures, Figures, OrdinaryFigures};
 
 use boosting::grow;
 use chance::Chance;
-use samples::Samples;
+use samples::{Samples, also_called};
 
 use super::{
     background::Background,
@@ -51,6 +51,9 @@ pub struct Training {
     pub beginners: [f64; 4],
     /// How many ordinary calls go to a number with a wrong digit.
     pub misdialed: f64,
+    /// How many ordinary calls go to a number that is neither a fixed line's nor a mobile telephone's, or that the plan does not have
+    /// yet. Lists that are generated have none, and it would be learned that all of these are fraud.
+    pub uncommon: f64,
     /// By how much counts are blurred.
     pub blur: f64,
     /// In how many parts numbers are divided for the figures and the calibration.
@@ -73,6 +76,7 @@ impl Default for Training {
             kept: 0.8,
             beginners: [0.3, 0.1, 0.02, 0.0],
             misdialed: 0.002,
+            uncommon: 0.005,
             blur: 0.2,
             folds: 5,
         }
@@ -188,6 +192,8 @@ struct KeptBack<'a> {
     fraud_sums: Vec<f32>,
     /// Those for the ordinary ones, by their files.
     ordinary_sums: Vec<Vec<f32>>,
+    /// Those for what is called beside the ordinary numbers: no figures are made of them, but a score is to be right for them too.
+    also_called_sums: Vec<f32>,
 }
 
 struct Folds<'a> {
@@ -226,6 +232,7 @@ impl<'a> KeptBack<'a> {
                 .collect(),
             fraud_sums: Vec::new(),
             ordinary_sums: vec![Vec::new(); ordinary.len()],
+            also_called_sums: Vec::new(),
         }
     }
 
@@ -250,13 +257,25 @@ impl<'a> KeptBack<'a> {
         self.fraud_sums
             .extend(sums(self.fraud.numbers(|other| other == fold)));
         for (all, (_, folds)) in self.ordinary_sums.iter_mut().zip(&self.ordinary) {
-            all.extend(sums(folds.numbers(|other| other == fold)));
+            let numbers = folds.numbers(|other| other == fold);
+            let beside = numbers
+                .iter()
+                .flat_map(|number| also_called(number, training, chance))
+                .collect();
+            self.also_called_sums.extend(sums(beside));
+            all.extend(sums(numbers));
         }
     }
 
     /// Calibrated for a world in which fraud is as frequent as the ordinary.
     fn calibration(&self) -> Calibration {
-        let ordinary: usize = self.ordinary_sums.iter().map(Vec::len).sum();
+        let ordinary: Vec<f32> = self
+            .ordinary_sums
+            .iter()
+            .flatten()
+            .chain(&self.also_called_sums)
+            .copied()
+            .collect();
         let weight = |of: usize| 1.0 / of.max(1) as f64;
         let one = |fraud, weight| {
             move |sum: &f32| Judged {
@@ -269,11 +288,7 @@ impl<'a> KeptBack<'a> {
             .fraud_sums
             .iter()
             .map(one(true, weight(self.fraud_sums.len())));
-        let others = self
-            .ordinary_sums
-            .iter()
-            .flatten()
-            .map(one(false, weight(ordinary)));
+        let others = ordinary.iter().map(one(false, weight(ordinary.len())));
         // Newton's method needs no more than that the weights are not tiny.
         let judged: Vec<Judged> = fraud
             .chain(others)

@@ -2,11 +2,11 @@
 
 use super::{Ordinary, Training, chance::Chance};
 use crate::{
-    number::{E164, plan},
+    number::{E164, NumberKind, plan},
     risk::{
         background::Background,
         known_numbers::{FULL_WEIGHT, KnownNumbers, Surroundings},
-        number_features::{Measured, measure},
+        number_features::{Measured, calling_code_digits, measure},
     },
 };
 
@@ -79,8 +79,8 @@ impl Samples {
         }
         for number in &judged {
             add(number, 0.0, 1.0, chance);
-            if chance.below_one() < training.misdialed {
-                add(&misdialed(number, chance), 0.0, 1.0, chance);
+            for other in also_called(number, training, chance) {
+                add(&other, 0.0, 1.0, chance);
             }
         }
     }
@@ -103,6 +103,17 @@ fn blurred(mut around: Surroundings, blur: f64, chance: &mut Chance) -> Surround
     around
 }
 
+/// What else is called now and then by those who call a number. A list of ordinary numbers may have none of it.
+pub(super) fn also_called(
+    number: &E164,
+    training: &Training,
+    chance: &mut Chance,
+) -> impl Iterator<Item = E164> + use<> {
+    let wrong = (chance.below_one() < training.misdialed).then(|| misdialed(number, chance));
+    let other = (chance.below_one() < training.uncommon).then(|| uncommon(number, chance));
+    wrong.into_iter().chain(other)
+}
+
 /// A number with one digit too few, too many or wrong.
 fn misdialed(number: &E164, chance: &mut Chance) -> E164 {
     let mut digits = number.as_str().to_owned();
@@ -115,6 +126,28 @@ fn misdialed(number: &E164, chance: &mut Chance) -> E164 {
         _ => digits.replace_range(at.min(last)..=at.min(last), digit.encode_utf8(&mut [0; 4])),
     }
     E164::from_digits(&digits).unwrap_or(*number)
+}
+
+/// A number of the same calling code, and as long, that is neither a fixed line's nor a mobile telephone's.
+fn uncommon(number: &E164, chance: &mut Chance) -> E164 {
+    /// A plan in which none is found so often has hardly any.
+    const TRIES: usize = 100;
+    let (code, national) = number
+        .as_str()
+        .split_at(calling_code_digits(&plan::look_up(number)));
+    (0..TRIES)
+        .filter_map(|_| {
+            let digit = |_| char::from(b'0' + chance.below(10) as u8);
+            let digits: String = code.chars().chain(national.chars().map(digit)).collect();
+            E164::from_digits(&digits).ok()
+        })
+        .find(|other| {
+            !matches!(
+                plan::look_up(other).kind,
+                NumberKind::FixedLine | NumberKind::Mobile | NumberKind::FixedLineOrMobile
+            )
+        })
+        .unwrap_or(*number)
 }
 
 #[cfg(test)]
@@ -142,6 +175,26 @@ mod tests {
             assert!(head + tail >= 11, "{number} {wrong}");
         }
         assert_eq!(lengths.into_iter().collect::<Vec<_>>(), [11, 12, 13]);
+    }
+
+    #[test]
+    fn an_uncommon_number_is_of_the_same_calling_code_but_of_no_common_kind() {
+        let mut chance = Chance::new(1);
+        for number in ["442071234567", "12125550123", "37126551234"] {
+            let number = E164::from_digits(number).unwrap();
+            let (code, digits) = (plan::look_up(&number).calling_code, number.digits().len());
+            for _ in 0..100 {
+                let other = uncommon(&number, &mut chance);
+                let plan = plan::look_up(&other);
+                assert_eq!((plan.calling_code, other.digits().len()), (code, digits));
+                let common = [
+                    NumberKind::FixedLine,
+                    NumberKind::Mobile,
+                    NumberKind::FixedLineOrMobile,
+                ];
+                assert!(!common.contains(&plan.kind), "{other} {:?}", plan.kind);
+            }
+        }
     }
 
     #[test]
