@@ -7,34 +7,25 @@
 mod assessment;
 mod background;
 mod calibration;
-mod campaign;
 mod circumstances;
 mod cleared;
-mod country_odds;
 pub mod evaluation;
 mod evidence;
-mod grove;
-mod indicator;
-mod kind_odds;
 mod known_numbers;
 mod model;
-mod novelty;
 mod number_features;
-mod ordinary_ranges;
 mod predictor;
 pub mod training;
 mod trees;
-mod worth;
 
 pub use self::{
     assessment::{Assessment, Signal},
     calibration::score_of,
-    circumstances::Circumstances,
+    circumstances::{Circumstances, Worth},
     cleared::{Cleared, MAX_CLEARED},
     known_numbers::{FULL_WEIGHT, KnownNumbers, MAX_KNOWN, Surroundings, faded},
     model::{ModelError, ModelFile, RiskModel, VERSION},
     predictor::Predictor,
-    worth::Worth,
 };
 
 use crate::number::{Country, NumberFacts, NumberKind};

@@ -6,13 +6,12 @@ use super::{
     assessment::Signal,
     background::{Background, Behind},
     calibration::Calibration,
+    circumstances::Worth,
     evidence,
-    grove::Grove,
     known_numbers::Surroundings,
     number_features::{Feature, measure},
     training::Figures,
-    trees::{Trees, TreesError},
-    worth::Worth,
+    trees::{Grove, Trees, TreesError},
 };
 use crate::number::{E164, NumberFacts};
 

@@ -1,9 +1,8 @@
 //! What a number looks like to the trees.
 
 use super::{
-    background::Behind,
+    background::{Behind, DEPTH},
     known_numbers::{NEAREST, Surroundings},
-    ordinary_ranges::DEPTH,
     trees::PLACES,
 };
 use crate::number::{E164, NumberFacts, NumberKind, Validity};

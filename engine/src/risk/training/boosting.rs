@@ -208,7 +208,7 @@ fn sigmoid(log_odds: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::risk::{grove::Grove, trees::PLACES};
+    use crate::risk::trees::{Grove, PLACES};
 
     #[test]
     fn what_takes_two_questions_is_learned() {

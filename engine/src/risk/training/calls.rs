@@ -4,10 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use super::{CallFigures, TooFew};
 use crate::risk::{
-    circumstances::Circumstances,
+    circumstances::{Circumstances, INDICATORS, Indicator, Indicators, Worth},
     evaluation::{Curve, Recall},
-    indicator::{INDICATORS, Indicator, Indicators},
-    worth::Worth,
 };
 
 /// A call of before, and what it turned out to be.

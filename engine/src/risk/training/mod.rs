@@ -17,13 +17,12 @@ use samples::{Samples, also_called};
 use super::{
     background::Background,
     calibration::{Calibration, Judged},
+    circumstances::Worth,
     evaluation::{Curve, Recall},
-    grove::Grove,
     known_numbers::{FULL_WEIGHT, KnownNumbers, Surroundings},
     model::{ModelFile, VERSION},
     number_features::{Feature, measure},
-    trees::Trees,
-    worth::Worth,
+    trees::{Grove, Trees},
 };
 use crate::number::{E164, plan};
 

@@ -1,12 +1,15 @@
 //! What speaks for fraud beside the number: how the call came about.
 
-use super::{
-    assessment::Signal,
-    campaign,
-    indicator::{Circumstance, Indicator, Indicators},
-    novelty,
-    worth::Worth,
-};
+mod campaign;
+mod indicator;
+mod novelty;
+mod worth;
+
+pub(super) use self::indicator::{INDICATORS, Indicator, Indicators};
+pub use self::worth::Worth;
+
+use self::indicator::Circumstance;
+use super::assessment::Signal;
 use crate::usage::Past;
 
 /// How a call came about.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::number::E164;
 
 /// How many first digits are looked at.
-pub(super) const DEPTH: usize = 6;
+pub(in crate::risk) const DEPTH: usize = 6;
 
 /// Of a range with fewer numbers nothing is kept: it would be those numbers rather than a range.
 const FEWEST: u32 = 3;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::indicator::{Circumstance, INDICATORS, Indicator, Indicators, JUDGED};
 
 /// The most that one indicator is worth, in log-odds: none decides alone.
-pub(super) const MOST: f32 = 4.0;
+pub(in crate::risk) const MOST: f32 = 4.0;
 
 /// What each indicator is worth, in log-odds: by judgement, or as calls have taught it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,24 +23,24 @@ impl Default for Worth {
 
 impl Worth {
     /// By how much a call is likelier fraud, in log-odds.
-    pub(super) fn of(&self, indicators: &Indicators) -> f32 {
+    pub(in crate::risk) fn of(&self, indicators: &Indicators) -> f32 {
         let worth = self.0.iter().zip(&indicators.0);
         worth.map(|(worth, part)| worth * part).sum()
     }
 
     /// What one adds.
-    pub(super) fn of_one(&self, indicators: &Indicators, indicator: Indicator) -> f32 {
+    pub(in crate::risk) fn of_one(&self, indicators: &Indicators, indicator: Indicator) -> f32 {
         self.0[indicator as usize] * indicators.0[indicator as usize]
     }
 
     /// What those of a signal add.
-    pub(super) fn of_signal(&self, indicators: &Indicators, signal: Circumstance) -> f32 {
+    pub(in crate::risk) fn of_signal(&self, indicators: &Indicators, signal: Circumstance) -> f32 {
         let of_signal = Indicator::ALL.iter().filter(|one| one.signal() == signal);
         of_signal.map(|one| self.of_one(indicators, *one)).sum()
     }
 
     /// Between which figures what one is worth must be: what speaks for fraud may be worth nothing, and can't speak against it.
-    pub(super) fn limits(indicator: Indicator) -> (f32, f32) {
+    pub(in crate::risk) fn limits(indicator: Indicator) -> (f32, f32) {
         let judged = JUDGED[indicator as usize];
         if judged > 0.0 {
             (0.0, MOST)
@@ -52,13 +52,13 @@ impl Worth {
     }
 
     /// Replaces what one is worth, as far as it may be.
-    pub(super) fn set(&mut self, indicator: Indicator, worth: f32) {
+    pub(in crate::risk) fn set(&mut self, indicator: Indicator, worth: f32) {
         let (least, most) = Self::limits(indicator);
         self.0[indicator as usize] = worth.clamp(least, most);
     }
 
     /// What one is worth.
-    pub(super) fn get(&self, indicator: Indicator) -> f32 {
+    pub(in crate::risk) fn get(&self, indicator: Indicator) -> f32 {
         self.0[indicator as usize]
     }
 

@@ -1,12 +1,13 @@
 //! What numbers are like before any is known around them.
 
+mod country_odds;
+mod kind_odds;
+mod ordinary_ranges;
+
 use serde::{Deserialize, Serialize};
 
-use super::{
-    country_odds::CountryOdds,
-    kind_odds::KindOdds,
-    ordinary_ranges::{DEPTH, OrdinaryRanges},
-};
+pub(super) use self::ordinary_ranges::DEPTH;
+use self::{country_odds::CountryOdds, kind_odds::KindOdds, ordinary_ranges::OrdinaryRanges};
 use crate::number::{E164, NumberFacts};
 
 /// How much more countries and kinds of numbers are called by fraudsters than by others, and where the others are called.

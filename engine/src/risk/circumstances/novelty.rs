@@ -1,7 +1,7 @@
 //! What is new for the account: a thief calls elsewhere, from elsewhere, with something else.
 
 use super::{
-    circumstances::Circumstances,
+    Circumstances,
     indicator::{Indicator, Indicators},
 };
 
@@ -68,7 +68,7 @@ pub(super) fn evidence(tells: impl Fn(&[Indicator]) -> bool) -> String {
 mod tests {
     use super::*;
     use crate::{
-        risk::worth::Worth,
+        risk::Worth,
         usage::{Novelty, Past},
     };
 

@@ -5,7 +5,7 @@
 //!
 //! After Lucchese et al.: QuickScorer: a fast algorithm to rank documents with additive ensembles of regression trees (2015).
 
-use super::trees::{MAX_LEVELS, PLACES, Tree, Trees};
+use super::{MAX_LEVELS, PLACES, Tree, Trees};
 
 /// So many trees have their answers in one word.
 const OF_WORD: usize = u64::BITS as usize / MAX_LEVELS;
@@ -19,7 +19,7 @@ const STEP: usize = 8;
 
 /// Trees as they are asked.
 #[derive(Clone, Debug)]
-pub(super) struct Grove {
+pub(in crate::risk) struct Grove {
     bias: f32,
     woods: Box<[Wood]>,
 }
@@ -48,7 +48,7 @@ struct Asked {
 
 impl Grove {
     /// From trees that were checked.
-    pub(super) fn new(trees: &Trees) -> Self {
+    pub(in crate::risk) fn new(trees: &Trees) -> Self {
         Self {
             bias: trees.bias,
             woods: trees.trees.chunks(OF_WOOD).map(Wood::new).collect(),
@@ -56,7 +56,7 @@ impl Grove {
     }
 
     /// What the trees say of measurements: their sum.
-    pub(super) fn sum(&self, measured: &[f32; PLACES]) -> f32 {
+    pub(in crate::risk) fn sum(&self, measured: &[f32; PLACES]) -> f32 {
         let sums = self.woods.iter().map(|wood| wood.sum(measured));
         self.bias + sums.sum::<f32>()
     }

@@ -3,7 +3,11 @@
 //!
 //! After Dorogush, Ershov, Gulin: CatBoost: gradient boosting with categorical features support (2018).
 
+mod grove;
+
 use serde::{Deserialize, Serialize};
+
+pub(super) use self::grove::Grove;
 
 /// The most levels of a tree.
 pub(super) const MAX_LEVELS: usize = 6;

@@ -2,7 +2,7 @@
 
 /// A signal that indicators are told by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Circumstance {
+pub(in crate::risk) enum Circumstance {
     /// What is new for the account.
     Novelty,
     /// What the call is part of.
@@ -21,27 +21,27 @@ macro_rules! indicators {
     ($($indicator:ident $name:literal $signal:ident $judged:literal,)*) => {
         /// One thing that may speak for or against a call beside its number.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub(super) enum Indicator {
+        pub(in crate::risk) enum Indicator {
             $(#[doc = $name] $indicator,)*
         }
 
         impl Indicator {
             /// All of them, in the order of their places.
-            pub(super) const ALL: &[Self] = &[$(Self::$indicator,)*];
+            pub(in crate::risk) const ALL: &[Self] = &[$(Self::$indicator,)*];
 
             /// Its name in a model's file.
-            pub(super) fn name(self) -> &'static str {
+            pub(in crate::risk) fn name(self) -> &'static str {
                 match self { $(Self::$indicator => $name,)* }
             }
 
             /// The signal that it is told by.
-            pub(super) fn signal(self) -> Circumstance {
+            pub(in crate::risk) fn signal(self) -> Circumstance {
                 match self { $(Self::$indicator => Circumstance::$signal,)* }
             }
         }
 
         /// What each is taken to be worth, in log-odds, where no calls have taught it.
-        pub(super) const JUDGED: [f32; INDICATORS] = [$($judged,)*];
+        pub(in crate::risk) const JUDGED: [f32; INDICATORS] = [$($judged,)*];
     };
 }
 
@@ -82,11 +82,11 @@ indicators! {
 }
 
 /// How many there are.
-pub(super) const INDICATORS: usize = Indicator::ALL.len();
+pub(in crate::risk) const INDICATORS: usize = Indicator::ALL.len();
 
 /// How far each indicator is there, 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Indicators(pub(super) [f32; INDICATORS]);
+pub(in crate::risk) struct Indicators(pub(in crate::risk) [f32; INDICATORS]);
 
 impl Default for Indicators {
     fn default() -> Self {
@@ -96,17 +96,17 @@ impl Default for Indicators {
 
 impl Indicators {
     /// Sets how far one is there.
-    pub(super) fn set(&mut self, indicator: Indicator, part: f32) {
+    pub(in crate::risk) fn set(&mut self, indicator: Indicator, part: f32) {
         self.0[indicator as usize] = part;
     }
 
     /// Sets one that is there by that part, or not at all.
-    pub(super) fn set_if(&mut self, indicator: Indicator, is: bool, part: f32) {
+    pub(in crate::risk) fn set_if(&mut self, indicator: Indicator, is: bool, part: f32) {
         self.set(indicator, if is { part } else { 0.0 });
     }
 
     /// Sets as many steps as there are things, the first at so many.
-    pub(super) fn climb(&mut self, steps: &[Indicator], first: u8, count: u8, part: f32) {
+    pub(in crate::risk) fn climb(&mut self, steps: &[Indicator], first: u8, count: u8, part: f32) {
         for (step, at) in steps.iter().zip(first..) {
             self.set_if(*step, count >= at, part);
         }

@@ -2,7 +2,7 @@
 //! that turn to one range.
 
 use super::{
-    circumstances::Circumstances,
+    Circumstances,
     indicator::{
         Indicator::{
             self, Neighbours1, Neighbours2, Neighbours3, Newcomers1, Newcomers2, Newcomers3,
@@ -118,7 +118,7 @@ fn accounts(count: u8) -> String {
 mod tests {
     use super::*;
     use crate::{
-        risk::worth::Worth,
+        risk::Worth,
         usage::{DialingPattern, Past, RangeCallers},
     };
 
