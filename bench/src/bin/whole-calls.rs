@@ -4,7 +4,7 @@
     reason = "it is a measurement, which people read"
 )]
 
-use std::path::PathBuf;
+use std::{fs, path::PathBuf, sync::Arc};
 
 use anyhow::Context;
 use clap::Parser;
@@ -15,6 +15,7 @@ use tfps_bench::{
     },
     quick,
 };
+use tfps_engine::risk::RiskModel;
 
 /// Measures what attacks get through on generated days.
 #[derive(Debug, Parser)]
@@ -25,6 +26,12 @@ struct Arguments {
     /// How many of a hundred of them are known
     #[arg(long, default_value_t = 80)]
     known: u64,
+    /// Writes the known ones, to train a model that knows no others, and measures nothing
+    #[arg(long, value_name = "FILE")]
+    write_known: Option<PathBuf>,
+    /// The model of the prediction; the built-in one where none is named
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
     /// Another seed gives other days
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -51,8 +58,7 @@ fn main() -> anyhow::Result<()> {
         None => Fraud::made_up(arguments.seed),
         Some(file) => {
             let name = file.display();
-            let list =
-                std::fs::read_to_string(file).with_context(|| format!("cannot read {name}"))?;
+            let list = fs::read_to_string(file).with_context(|| format!("cannot read {name}"))?;
             Fraud::read(&list, arguments.known, arguments.seed).with_context(|| name.to_string())?
         }
     };
@@ -61,12 +67,29 @@ fn main() -> anyhow::Result<()> {
         fraud.known.len(),
         fraud.fresh.len()
     );
+    if let Some(file) = &arguments.write_known {
+        let known: String = fraud
+            .known
+            .iter()
+            .map(|number| format!("{number}\n"))
+            .collect();
+        fs::write(file, known).with_context(|| format!("cannot write {}", file.display()))?;
+        return Ok(());
+    }
+    let model = Arc::new(match &arguments.model {
+        None => RiskModel::built_in(),
+        Some(file) => {
+            let name = file.display();
+            let text = fs::read_to_string(file).with_context(|| format!("cannot read {name}"))?;
+            RiskModel::read(&text).with_context(|| name.to_string())?
+        }
+    });
     let world = World::new(arguments.seed, scale.accounts);
     for setup in Setup::ALL {
         println!(
             "## {}\n\n{}",
             setup.as_str(),
-            measure(&world, &fraud, scale, setup)
+            measure(&world, &fraud, &model, scale, setup)
         );
     }
     Ok(())

@@ -144,7 +144,13 @@ enum Judge {
 }
 
 /// Judges days, from a Monday on, under a setup.
-pub fn measure(world: &World, fraud: &Fraud, scale: Scale, setup: Setup) -> Measured {
+pub fn measure(
+    world: &World,
+    fraud: &Fraud,
+    model: &Arc<RiskModel>,
+    scale: Scale,
+    setup: Setup,
+) -> Measured {
     let monday = jiff::civil::date(2026, 6, 8);
     let policy = Policy::compile(setup.policy()).expect("the policy was made to compile");
     let mut judge = if setup == Setup::Thresholds {
@@ -153,7 +159,7 @@ pub fn measure(world: &World, fraud: &Fraud, scale: Scale, setup: Setup) -> Meas
     } else {
         let known = fraud.known.iter().map(|number| (*number, FULL_WEIGHT));
         let predictor = Predictor {
-            model: Arc::new(RiskModel::built_in()),
+            model: Arc::clone(model),
             known: Arc::new(KnownNumbers::new(known)),
             cleared: Arc::default(),
         };
@@ -333,7 +339,8 @@ mod tests {
     #[test]
     fn every_attack_is_stopped_at_its_first_calls_and_ordinary_callers_hardly_notice() {
         let (world, fraud) = (World::new(1, SMALL.accounts), Fraud::made_up(1));
-        let tfps = measure(&world, &fraud, SMALL, Setup::NoneBlocked);
+        let model = Arc::new(RiskModel::built_in());
+        let tfps = measure(&world, &fraud, &model, SMALL, Setup::NoneBlocked);
         assert_eq!(tfps.attacks.len(), Attack::ALL.len());
         assert_eq!(most(&tfps, 50), 0, "{tfps}");
         assert!(most(&tfps, 95) <= 2, "{tfps}");
@@ -344,10 +351,10 @@ mod tests {
         assert!(tfps.challenged_part() <= 0.005, "{tfps}");
         assert!(tfps.denied_part() <= 0.0002, "{tfps}");
         // Where countries say nothing, the prediction alone does it; without it every kind of attack gets through for a while.
-        let open = measure(&world, &fraud, SMALL, Setup::EveryCountryOpen);
+        let open = measure(&world, &fraud, &model, SMALL, Setup::EveryCountryOpen);
         assert_eq!(most(&open, 50), 0, "{open}");
         for other in [Setup::LimitsAlone, Setup::Thresholds] {
-            let other = measure(&world, &fraud, SMALL, other);
+            let other = measure(&world, &fraud, &model, SMALL, other);
             assert!(most(&other, 50) >= 3, "{other}");
         }
     }

@@ -88,14 +88,14 @@ async fn a_model_is_trained_and_judged() {
     assert!(svg.ends_with("</svg>\n"));
 }
 
-/// Fifteen telephones that call one London office each on twenty days; then twelve of their accounts are taken over, by somebody
-/// with a telephone of his own.
+/// Fifteen telephones that call one Latvian each on twenty days; then twelve of their accounts are taken over, by somebody with a
+/// telephone of his own, who calls such numbers too: by the numbers alone nobody tells them apart.
 fn calls() -> String {
     let mut lines = "time,username,domain,dialed,source_ip,user_agent,duration,fraud\n".to_owned();
     for day in 1..=20 {
         for account in 10..25 {
             lines += &format!(
-                "2026-06-{day:02}T15:{account}:00Z,10{account},demo.example,0044207{account}601{account},198.51.100.{account},\
+                "2026-06-{day:02}T15:{account}:00Z,10{account},demo.example,0037126{account}5501,198.51.100.{account},\
                  Yealink SIP-T46S 66.85.0.5,180,\n"
             );
         }
@@ -103,9 +103,8 @@ fn calls() -> String {
     for account in 10..22 {
         for second in 10..40 {
             lines += &format!(
-                "2026-06-{account}T03:00:{second}Z,10{account},demo.example,0037120000{account}{},198.51.100.{account},\
-                 MicroSIP/3.21.3,600,yes\n",
-                second % 10
+                "2026-06-{account}T03:00:{second}Z,10{account},demo.example,0037126{account}77{second},198.51.100.{account},\
+                 MicroSIP/3.21.3,600,yes\n"
             );
         }
     }
@@ -139,8 +138,8 @@ async fn calls_teach_what_their_circumstances_are_worth() {
             .expect("a number")
     };
     // Judged to be 0.75 and -1.5; nobody was tested, and so nothing is learned of that.
-    assert!(worth("new-agent") > 0.8, "{model}");
-    assert!(worth("usual-range") < -1.7, "{model}");
+    assert!(worth("new-agent") > 0.75, "{model}");
+    assert!(worth("usual-range") < -1.5, "{model}");
     assert_eq!(worth("forwarded"), 1.0);
 }
 
