@@ -264,7 +264,7 @@ mod tests {
         risk::{FULL_WEIGHT, KnownNumbers, RiskModel},
     };
 
-    fn simulation(document: PolicyDocument) -> Simulation {
+    pub(super) fn simulation(document: PolicyDocument) -> Simulation {
         let known = KnownNumbers::new((0..12).map(|last| {
             let number = format!("3712805{:04}", 4_100 + 7 * last);
             (number.parse().unwrap(), FULL_WEIGHT)
@@ -287,7 +287,7 @@ mod tests {
         rates
     }
 
-    fn call(at: &str, dialed: &str, seconds: i64, fraud: Option<bool>) -> SimulatedCall {
+    pub(super) fn call(at: &str, dialed: &str, seconds: i64, fraud: Option<bool>) -> SimulatedCall {
         SimulatedCall {
             at: at.parse().unwrap(),
             attempt: CallAttempt {

@@ -58,69 +58,38 @@ impl Simulation {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use jiff::{SignedDuration, Timestamp, ToSpan};
+    use jiff::{Timestamp, ToSpan};
 
     use super::*;
     use crate::{
-        call::CallAttempt,
-        facts::Standpoint,
-        policy::{Policy, PolicyDocument},
-        risk::{Predictor, RiskModel},
+        policy::PolicyDocument,
+        simulation::tests::{call, simulation},
         usage::Tested,
     };
-
-    fn house() -> Simulation {
-        Simulation::new(
-            Policy::compile(PolicyDocument::default()).unwrap(),
-            Arc::default(),
-            Predictor {
-                model: Arc::new(RiskModel::built_in()),
-                known: Arc::default(),
-                cleared: Arc::default(),
-            },
-            Arc::default(),
-        )
-    }
 
     fn start() -> Timestamp {
         "2026-06-08T12:00:00-04:00".parse().unwrap()
     }
 
-    fn call(
+    fn call_of(
         account: &str,
         at: Timestamp,
         dialed: &str,
         seconds: i64,
         fraud: bool,
     ) -> SimulatedCall {
-        SimulatedCall {
-            at,
-            attempt: CallAttempt {
-                account: account.parse().unwrap(),
-                dialed: dialed.to_owned(),
-                caller: String::new(),
-                source_ip: "192.0.2.7".parse().ok(),
-                user_agent: "Yealink SIP-T46S 66.85.0.5".to_owned(),
-                concurrent_calls: None,
-                call_id: String::new(),
-                forwarded_from: String::new(),
-                trunk: String::new(),
-            },
-            source: Standpoint::default(),
-            duration: SignedDuration::from_secs(seconds),
-            fraud: Some(fraud),
-        }
+        let mut call = call(&at.to_string(), dialed, seconds, Some(fraud));
+        call.attempt.account = account.parse().unwrap();
+        call
     }
 
     #[test]
     fn calls_are_made_whatever_a_policy_would_say_and_fraud_becomes_no_habit() {
-        let mut house = house();
+        let mut house = simulation(PolicyDocument::default());
         let latvia = "0037128054190";
         let mut novelty = |days: i64, dialed: &str, fraud| {
             let at = start() + (24 * days).hours();
-            let replayed = house.replay(&call("alice@a.b", at, dialed, 60, fraud));
+            let replayed = house.replay(&call_of("alice@a.b", at, dialed, 60, fraud));
             replayed.map(|replayed| replayed.circumstances.past.novelty)
         };
         assert!(novelty(0, latvia, true).unwrap().first_abroad);
@@ -132,10 +101,10 @@ mod tests {
 
     #[test]
     fn a_call_of_moments_was_a_test() {
-        let mut house = house();
-        house.replay(&call("alice@a.b", start(), "0037128054190", 5, true));
+        let mut house = simulation(PolicyDocument::default());
+        house.replay(&call_of("alice@a.b", start(), "0037128054190", 5, true));
         let later = start() + 2.hours();
-        let pump = house.replay(&call("bob@a.b", later, "0037128054191", 600, true));
+        let pump = house.replay(&call_of("bob@a.b", later, "0037128054191", 600, true));
         let range = pump.unwrap().circumstances.past.range;
         assert_eq!((range.tested, range.newcomers), (Some(Tested::Another), 1));
     }

@@ -153,13 +153,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn tree(splits: &[(u8, f32)], leaves: &[f32]) -> Tree {
-        Tree {
-            splits: splits.to_vec(),
-            leaves: leaves.to_vec(),
-        }
-    }
+    use crate::risk::trees::tests::tree;
 
     #[test]
     fn a_leaf_is_found_by_the_answers_and_trees_add_up() {

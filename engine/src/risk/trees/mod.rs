@@ -105,7 +105,7 @@ impl Trees {
 mod tests {
     use super::*;
 
-    fn tree(splits: &[(u8, f32)], leaves: &[f32]) -> Tree {
+    pub(super) fn tree(splits: &[(u8, f32)], leaves: &[f32]) -> Tree {
         Tree {
             splits: splits.to_vec(),
             leaves: leaves.to_vec(),
