@@ -215,6 +215,34 @@ mod tests {
     }
 
     #[test]
+    fn a_country_speaks_the_way_its_evidence_does() {
+        let model = RiskModel::built_in();
+        let country = |number: &str| {
+            let number = E164::from_digits(number).unwrap();
+            let plan = plan::look_up(&number);
+            let nothing = Surroundings::default();
+            let weight = |log_odds: f32| (100.0 * log_odds) as i32;
+            let mut signals = model.signals(&number, &plan, &nothing, weight);
+            signals.retain(|signal| signal.name == "country");
+            (signals[0].weight, signals[0].evidence.clone())
+        };
+        for (number, by) in [
+            ("37128054190", "fraudsters"),
+            ("25261234567", "fraudsters"),
+            ("4930227300", "others"),
+            ("33142345678", "others"),
+        ] {
+            let (weight, evidence) = country(number);
+            assert!(evidence.contains(&format!("{by} call there")), "{evidence}");
+            assert_eq!(
+                weight > 0,
+                by == "fraudsters",
+                "{number} {weight} {evidence}"
+            );
+        }
+    }
+
+    #[test]
     fn a_file_that_is_no_model_is_told_why() {
         let built_in = BUILT_IN;
         assert!(RiskModel::read(built_in).is_ok());

@@ -34,12 +34,12 @@ pub(super) struct Behind {
 }
 
 impl Behind {
-    /// That of such a number of a country that everybody calls as often as any other.
+    /// That of such a number of a country that fraudsters call as often as others do.
     pub(super) fn of_any_country(&self) -> Self {
         Self {
             country_odds: 0.0,
             kind_odds: self.kind_odds - self.country_odds,
-            ordinary: [1.0; DEPTH + 1],
+            ..*self
         }
     }
 }
