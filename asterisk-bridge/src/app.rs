@@ -3,8 +3,8 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use rustix::process::{Resource, getrlimit, setrlimit};
 use tfps_client::instances::{Backlog, HangUps, Instances, Observer};
+use tfps_daemon::open_files;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -73,7 +73,7 @@ impl App {
             metrics,
             calls,
         });
-        allow_files_for(config.limits.calls);
+        open_files::raise(config.limits.calls as usize, "limits.calls");
         let (stop, stopping) = watch::channel(false);
         let metrics_address = match config.metrics_listen()? {
             None => None,
@@ -158,22 +158,4 @@ async fn tell_metrics(
     });
     tokio::spawn(async move { axum::serve(listener, routes).await });
     Ok(address)
-}
-
-/// Every call is an open file. What the system gives at first is often 1,024.
-fn allow_files_for(calls: u32) {
-    const OTHERS: u64 = 256;
-    let needed = u64::from(calls) + OTHERS;
-    let mut limit = getrlimit(Resource::Nofile);
-    if limit.current.is_none_or(|current| current >= needed) {
-        return;
-    }
-    limit.current = Some(limit.maximum.map_or(needed, |maximum| maximum.min(needed)));
-    let allowed = setrlimit(Resource::Nofile, limit);
-    if allowed.is_err() || limit.current.is_some_and(|current| current < needed) {
-        warn!(
-            needed,
-            "fewer files may be open than limits.calls needs: raise LimitNOFILE or `ulimit -n`"
-        );
-    }
 }

@@ -1,4 +1,5 @@
-//! What every daemon of TFPS begins with: a configuration in layers, and a log.
+//! What every daemon of TFPS begins with: a configuration in layers, a log, and room for open files.
 
 pub mod layers;
 pub mod log;
+pub mod open_files;

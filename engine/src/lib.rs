@@ -14,6 +14,7 @@ pub mod decision;
 pub mod explain;
 pub mod exposure;
 pub mod facts;
+pub mod fallback;
 pub mod judge;
 pub mod lists;
 pub mod number;

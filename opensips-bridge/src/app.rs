@@ -1,11 +1,12 @@
 //! Wires the bridge, starts it, drains it.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use tfps_client::instances::{Backlog, HangUps, Instances, Observer};
+use tfps_daemon::open_files;
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpSocket},
     signal::unix::{SignalKind, signal},
     sync::watch,
     task::JoinHandle,
@@ -14,7 +15,7 @@ use tokio::{
 use tracing::{info, warn};
 
 use crate::{
-    config::{Config, OnUnavailable},
+    config::Config,
     hang_up::{Ender, Heard, Mi},
     http::{Bridge, Gate, Routes, serve},
     telemetry::Metrics,
@@ -36,8 +37,7 @@ impl App {
     /// # Errors
     /// When the address can't be listened on, or the shared key can't be read.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind(config.listen)
-            .await
+        let listener = listen(config.listen)
             .with_context(|| format!("{} can't be listened on", config.listen))?;
         let address = listener.local_addr()?;
         let config = Arc::new(config);
@@ -73,18 +73,16 @@ impl App {
             metrics: metrics.clone(),
             stopping: stopping.clone(),
         });
-        let limits = config.limits.clone();
+        let mut limits = config.limits.clone();
+        let room = open_files::raise(limits.connections as usize, "limits.connections");
+        limits.connections = u32::try_from(room).unwrap_or(limits.connections);
         let drain = Duration::from_secs(limits.drain_seconds);
         let serving = tokio::spawn(serve(listener, routes, gate, limits, metrics, stopping));
-        let otherwise = match config.on_unavailable {
-            OnUnavailable::Allow => "allow",
-            OnUnavailable::Deny => "deny",
-            OnUnavailable::Challenge => "challenge",
-        };
+        let [home, ordinary, high_risk] = config.on_unavailable.verdicts();
         info!(
             %address,
             servers = config.server.join(", "),
-            on_unavailable = otherwise,
+            on_unavailable = %format_args!("home {home}, ordinary {ordinary}, high_risk {high_risk}"),
             "serving"
         );
         Ok(Self {
@@ -131,4 +129,15 @@ impl App {
             warn!("some calls' starts and ends were not told to a server");
         }
     }
+}
+
+/// Listens with room for as many connections that come at once as the system keeps waiting (`net.core.somaxconn`).
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(65_535)
 }

@@ -12,7 +12,7 @@ use tfps_client::v1;
 use tfps_tests::{
     AsteriskBridge, Server, eventually,
     fake_asterisk::{FakeAsterisk, environment, well_behaved},
-    scene::{CUBA, DOMAIN, HOME_NUMBER, LONDON},
+    scene::{CUBA, DOMAIN, HOME_NUMBER, LONDON, SOMALIA},
 };
 
 /// What every dialplan sets here.
@@ -319,6 +319,13 @@ async fn without_a_server_a_call_is_told_so_in_time() {
         Some("no server decides: connection")
     );
     assert!(bridge.get("/readyz").await.starts_with("HTTP/1.1 503"));
+    // What is expensive is denied, and a call for help passes, whatever the dialplan does with the others.
+    for (number, verdict, code) in [(SOMALIA, "DENY", "R99"), ("911", "ALLOW", "A99")] {
+        let variables = [DOMAIN_SET, ("${TFPS_NUMBER}", number)];
+        let asterisk = run(bridge.address(), "check", &variables).await;
+        let told = ["TFPS_VERDICT", "TFPS_CODE"].map(|name| asterisk.variable(name));
+        assert_eq!(told, [verdict, code].map(|text| Some(text.to_owned())));
+    }
     // The IVR says so, and approves nobody.
     let variables = [DOMAIN_SET, ("${TFPS_CHALLENGE}", "x")];
     let asterisk = run(bridge.address(), "verify", &variables).await;

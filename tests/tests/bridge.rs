@@ -265,21 +265,29 @@ async fn only_who_is_listed_and_has_the_key_may_ask() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_server_on_unavailable_says_what_and_shows_it() {
     let nowhere = ["http://127.0.0.1:1".to_owned()];
-    for (config, code, status, contact, media) in [
-        ("", "A99", "503", "", ""),
-        ("response_mode = \"302\"", "A99", "302", "A004420", ""),
-        ("on_unavailable = \"deny\"", "R99", "603", "", ""),
-        (
-            "on_unavailable = \"deny\"\nresponse_mode = \"302\"",
-            "R99",
-            "302",
-            "R99",
-            "",
-        ),
-        ("on_unavailable = \"challenge\"", "V99", "0", "", "s4420"),
+    let redirects = "response_mode = \"302\"";
+    let redirected = format!("A00{HOME_NUMBER}");
+    let challenges = "[on_unavailable]\nhigh_risk = \"challenge\"";
+    let challenged = format!("s{SOMALIA}");
+    let ours = "[on_unavailable]\nhome = \"deny\"\nhigh_risk = \"allow\"";
+    let british = "[on_unavailable.dial_plan]\nhome_country = \"GB\"";
+    for (config, dialed, code, status, contact, media) in [
+        ("", HOME_NUMBER, "A99", "503", "", ""),
+        ("", LONDON, "A99", "503", "", ""),
+        ("", SOMALIA, "R99", "603", "", ""),
+        ("", CUBA, "R99", "603", "", ""),
+        ("", "911", "A99", "503", "", ""),
+        (redirects, HOME_NUMBER, "A99", "302", &*redirected, ""),
+        (redirects, SOMALIA, "R99", "302", "R99", ""),
+        (challenges, SOMALIA, "V99", "0", "", &*challenged),
+        (ours, HOME_NUMBER, "R99", "603", "", ""),
+        (ours, SOMALIA, "A99", "503", "", ""),
+        (ours, "911", "A99", "503", "", ""),
+        // Premium rate at home.
+        (british, "09098790123", "R99", "603", "", ""),
     ] {
         let bridge = Bridge::at(&nowhere, None, config).await;
-        let answer = bridge.post("/v1/check", &call("4420", "a")).await;
+        let answer = bridge.post("/v1/check", &call(dialed, "a")).await;
         assert_eq!(answer.status, 200);
         assert!(
             answer.head.contains("x-tfps-unavailable: connection"),
@@ -302,11 +310,67 @@ async fn without_a_server_on_unavailable_says_what_and_shows_it() {
             ready.body
         );
         let v1 = bridge
-            .get("/?dialed_number=4420&from_user=alice")
+            .get(&format!("/?dialed_number={dialed}&from_user=alice"))
             .await
             .body;
         assert_eq!(v1, if code == "A99" { "A00" } else { "R99" });
     }
+}
+
+/// As many questions at once as a busy carrier's switches ask after a pause, each on a connection of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_burst_lets_no_expensive_call_pass_undecided_and_costs_no_connection() {
+    let (_server, bridge) = house().await;
+    open_files(10_000);
+    let asked = (0..3_900).map(|number| {
+        let bridge = &bridge;
+        async move {
+            let body = call(CUBA, &format!("burst-{number}"));
+            bridge.post("/v1/check", &body).await.text("code")
+        }
+    });
+    let codes = join_all(asked).await;
+    let decided = codes.iter().filter(|code| *code == "R06").count();
+    let late = codes.iter().filter(|code| *code == "R99").count();
+    assert_eq!(decided + late, codes.len(), "{decided} {late} {codes:?}");
+    assert!(decided > 100, "{decided}");
+    assert_eq!(bridge.said().matches("connection lost").count(), 0);
+    // Nothing of it lasts.
+    let after = bridge.post("/v1/check", &call(CUBA, "after")).await;
+    assert_eq!(after.text("code"), "R06");
+}
+
+/// Lets this process open so many files, as far as the system allows it.
+fn open_files(files: u64) {
+    let mut limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    limit.current = Some(limit.maximum.map_or(files, |most| most.min(files)));
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, limit).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn idle_connections_and_half_requests_make_room_for_a_switch_that_asks() {
+    let server = Server::open().await;
+    server.account("alice").await;
+    let bridge = Bridge::ready(&[&server], "[limits]\nconnections = 8").await;
+    let mut kept = Vec::new();
+    for half in ["", "POST /v1/check HTTP/1.1\r\nhost: t"] {
+        for _ in 0..20 {
+            let mut stream = TcpStream::connect(bridge.address()).await.unwrap();
+            stream.write_all(half.as_bytes()).await.unwrap();
+            kept.push(stream);
+        }
+    }
+    let started = Instant::now();
+    for number in 0..4 {
+        let answer = bridge.post("/v1/check", &call(CUBA, &number.to_string()));
+        assert_eq!(answer.await.text("code"), "R06");
+    }
+    assert!(
+        started.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        started.elapsed()
+    );
+    drop(kept);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

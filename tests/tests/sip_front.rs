@@ -202,7 +202,7 @@ async fn what_a_caller_writes_does_not_spare_him_the_question() {
 async fn without_a_server_the_bridge_says_what_and_without_a_bridge_the_front_does() {
     let mut server = Server::open().await;
     server.account("alice").await;
-    let mut bridge = Bridge::ready(&[&server], "on_unavailable = \"deny\"").await;
+    let mut bridge = Bridge::ready(&[&server], "[on_unavailable]\nhome = \"deny\"").await;
     let front = Front::start(&bridge, "").await;
     server.kill9();
     assert_eq!(

@@ -11,8 +11,16 @@ pub(crate) enum Decision {
     Made(Box<CheckResponse>),
     /// A server found the question wrong: a caller must not pass by what he writes, so it is a denial (R12).
     Refused(String),
-    /// No server decided, and why.
+    /// No server decided, and why: the dialplan says what becomes of the call.
     Unavailable(String),
+    /// No server decided, and where the call goes says what becomes of it: an emergency call passes (A99), an expensive one does not
+    /// (R99).
+    Fallback {
+        /// Whether the call passes.
+        passes: bool,
+        /// Why.
+        why: String,
+    },
 }
 
 impl Decision {
@@ -23,7 +31,8 @@ impl Decision {
                 Verdict::Challenge => "CHALLENGE",
                 Verdict::Deny | Verdict::Unspecified => "DENY",
             },
-            Self::Refused(_) => "DENY",
+            Self::Refused(_) | Self::Fallback { passes: false, .. } => "DENY",
+            Self::Fallback { passes: true, .. } => "ALLOW",
             Self::Unavailable(_) => "UNAVAILABLE",
         }
     }
@@ -83,6 +92,7 @@ pub(crate) async fn tell(
         Decision::Made(made) => (&**made, &*made.code, &*made.reason),
         Decision::Refused(why) => (&none, "R12", &**why),
         Decision::Unavailable(why) => (&none, "", &**why),
+        Decision::Fallback { passes, why } => (&none, if *passes { "A99" } else { "R99" }, &**why),
     };
     let nobody = AccountKey::default();
     let account = asked.account.as_ref().unwrap_or(&nobody);

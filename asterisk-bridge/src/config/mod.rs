@@ -17,6 +17,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 use tfps_client::{Client, Token};
 use tfps_daemon::layers;
+use tfps_engine::fallback::Fallback;
 
 /// The documented default file: what `asterisk-bridge --print-config` prints.
 pub const DEFAULT_FILE: &str = include_str!("../../default.toml");
@@ -50,6 +51,8 @@ pub struct Config {
     pub default_domain: String,
     /// What follows a passed verification.
     pub after_verification: AfterVerification,
+    /// What becomes of a call when no server decides, by where it goes.
+    pub on_unavailable: Fallback,
     /// How callers are spoken with.
     pub ivr: Ivr,
     /// Asterisk's manager interface.
@@ -330,6 +333,7 @@ impl Default for Config {
             verify_deadline_ms: 10_000,
             default_domain: "default".to_owned(),
             after_verification: AfterVerification::Redial,
+            on_unavailable: Fallback::default(),
             ivr: Ivr::default(),
             ami: Ami::default(),
             tls: Tls::default(),

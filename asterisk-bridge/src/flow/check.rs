@@ -3,9 +3,10 @@
 use std::{sync::Arc, time::Instant};
 
 use tfps_client::{
-    instances::Unanswered,
+    instances::{Cause, Unanswered},
     v1::{CallEvent, CheckRequest, Verdict},
 };
+use tfps_engine::{decision::Verdict as Fallback, fallback::DestinationClass};
 use tracing::{debug, warn};
 
 use super::{Bridge, Call};
@@ -90,8 +91,26 @@ async fn ask(bridge: &Bridge, asked: &CheckRequest) -> Decision {
         }
         Err(Unanswered::Unavailable(cause)) => {
             unavailable(bridge, cause.as_str());
-            Decision::Unavailable(format!("no server decides: {}", cause.as_str()))
+            without_decision(bridge, cause, &asked.dialed_number)
         }
+    }
+}
+
+/// What becomes of a call that no server decides: what on_unavailable lets pass is the dialplan's to decide. A challenge can't be
+/// passed without a server, and so is a denial.
+fn without_decision(bridge: &Bridge, cause: Cause, dialed: &str) -> Decision {
+    let (verdict, class) = bridge.config.on_unavailable.verdict(dialed);
+    let why = format!("no server decides: {}", cause.as_str());
+    match (class, verdict) {
+        (DestinationClass::Emergency, _) => Decision::Fallback {
+            passes: true,
+            why: format!("{why}; an emergency number always passes"),
+        },
+        (_, Fallback::Allow) => Decision::Unavailable(why),
+        (class, Fallback::Deny | Fallback::Challenge) => Decision::Fallback {
+            passes: false,
+            why: format!("{why}; denied by on_unavailable.{}", class.as_str()),
+        },
     }
 }
 

@@ -5,10 +5,14 @@ use std::{
     collections::HashMap,
     net::{SocketAddr, TcpListener},
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
+use futures::future::join_all;
 use tfps_client::{
     Config, ConfigError, Retry,
     instances::{Backlog, Cause, Instances, Kept, Observer, Unanswered},
@@ -156,6 +160,46 @@ async fn events_wait_in_their_order_up_to_a_bound() {
         tally.reports(),
         [dropped, told, refused, told, told, refused]
     );
+}
+
+#[tokio::test]
+async fn a_burst_that_an_instance_cannot_serve_in_time_does_not_cost_it_its_connection() {
+    let house = House::open(free_port());
+    house.clerk.takes(Duration::from_millis(2));
+    let observer: Arc<dyn Observer> = Arc::new(Tally::default());
+    let deadline = Duration::from_millis(200);
+    let instances = Instances::start(vec![house.config()], deadline, &observer).unwrap();
+    eventually(|| instances.answering() == 1).await;
+    let calls: Vec<_> = (0..2_000).map(|number| format!("call-{number}")).collect();
+    let answers = join_all(calls.iter().map(|call| instances.check(check(call)))).await;
+    let decided = answers.iter().filter(|answer| answer.is_ok()).count();
+    assert!((10..1_000).contains(&decided), "{decided}");
+    for late in answers.into_iter().filter_map(Result::err) {
+        assert_eq!(late, Unanswered::Unavailable(Cause::Deadline));
+    }
+    assert_eq!(instances.health().map(|health| health.lost).sum::<u64>(), 0);
+    assert_eq!(instances.answering(), 1);
+}
+
+#[tokio::test]
+async fn an_instance_with_too_much_to_do_is_asked_again_until_the_deadline() {
+    let house = House::open(free_port());
+    let (instances, _) = before(std::slice::from_ref(&house));
+    eventually(|| instances.answering() == 1).await;
+    house.clerk.refuses(3);
+    // Without a Call-ID too: it was refused before it was decided.
+    instances.check(check("")).await.unwrap();
+    assert_eq!(house.heard(), ["check "; 4]);
+
+    let observer: Arc<dyn Observer> = Arc::new(Tally::default());
+    let deadline = Duration::from_millis(100);
+    let instances = Instances::start(vec![house.config()], deadline, &observer).unwrap();
+    eventually(|| instances.answering() == 1).await;
+    house.clerk.refuses(1_000);
+    let unanswered = instances.check(check("late")).await.unwrap_err();
+    assert_eq!(unanswered, Unanswered::Unavailable(Cause::Overload));
+    let asked = house.heard().len() - 4;
+    assert!((2..10).contains(&asked), "{asked}");
 }
 
 #[tokio::test]
@@ -321,12 +365,49 @@ impl Drop for House {
 #[derive(Clone, Default)]
 struct Clerk {
     heard: Arc<Mutex<Vec<String>>>,
+    /// How long it takes to decide a call, in milliseconds; one after the other.
+    takes: Arc<AtomicU64>,
+    /// How many of the next calls it refuses, since it has too much to do.
+    refuses: Arc<AtomicU64>,
 }
 
 impl Clerk {
     fn hear(&self, what: &str, call_id: &str) {
         let mut heard = self.heard.lock().expect("nobody panics with it");
         heard.push(format!("{what} {call_id}"));
+    }
+
+    fn takes(&self, time: Duration) {
+        let milliseconds = u64::try_from(time.as_millis()).expect("it is short");
+        self.takes.store(milliseconds, Ordering::Relaxed);
+    }
+
+    fn refuses(&self, calls: u64) {
+        self.refuses.store(calls, Ordering::Relaxed);
+    }
+
+    async fn answer(&self, check: v1::CheckRequest) -> Answer {
+        if check.dry_run {
+            return Answer::Decision(v1::CheckResponse::default());
+        }
+        self.hear("check", &check.call_id);
+        let takes = self.takes.load(Ordering::Relaxed);
+        if takes > 0 {
+            sleep(Duration::from_millis(takes)).await;
+        }
+        let left = self
+            .refuses
+            .try_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(1)
+            });
+        match left {
+            Ok(_) => Answer::Error(v1::CheckError {
+                code: tonic::Code::ResourceExhausted.into(),
+                message: "too much to do".to_owned(),
+                details: Vec::new(),
+            }),
+            Err(_) => Answer::Decision(v1::CheckResponse::default()),
+        }
     }
 }
 
@@ -347,16 +428,13 @@ impl CheckService for Clerk {
         request: Request<Streaming<v1::StreamChecksRequest>>,
     ) -> Result<Response<Self::StreamChecksStream>, Status> {
         let this = self.clone();
-        let answers = request.into_inner().map(move |request| {
-            let v1::StreamChecksRequest { id, check } = request?;
-            let check = check.unwrap_or_default();
-            if !check.dry_run {
-                this.hear("check", &check.call_id);
+        let answers = request.into_inner().then(move |request| {
+            let this = this.clone();
+            async move {
+                let v1::StreamChecksRequest { id, check } = request?;
+                let result = Some(this.answer(check.unwrap_or_default()).await);
+                Ok(v1::StreamChecksResponse { id, result })
             }
-            Ok(v1::StreamChecksResponse {
-                id,
-                result: Some(Answer::Decision(v1::CheckResponse::default())),
-            })
         });
         Ok(Response::new(Box::pin(answers)))
     }

@@ -4,7 +4,7 @@ mod error;
 mod sections;
 
 pub use error::ConfigError;
-pub use sections::{HangUp, Limits, OnUnavailable, ResponseMode, Tls};
+pub use sections::{HangUp, Limits, ResponseMode, Tls};
 pub use tfps_daemon::log::{Log, LogFormat};
 
 use std::{
@@ -17,6 +17,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 use tfps_client::{Client, Token};
 use tfps_daemon::layers;
+use tfps_engine::fallback::Fallback;
 
 /// The documented default file: what `opensips-bridge --print-config` prints.
 pub const DEFAULT_FILE: &str = include_str!("../../default.toml");
@@ -40,8 +41,8 @@ pub struct Config {
     pub token: String,
     /// How long a check may take, in milliseconds.
     pub deadline_ms: u64,
-    /// What is answered when no server decides.
-    pub on_unavailable: OnUnavailable,
+    /// What is answered when no server decides, by where the call goes.
+    pub on_unavailable: Fallback,
     /// How a SIP front is to answer then.
     pub response_mode: ResponseMode,
     /// The domain of accounts whose switch tells none.
@@ -271,7 +272,7 @@ impl Default for Config {
             token_file: String::new(),
             token: String::new(),
             deadline_ms: 300,
-            on_unavailable: OnUnavailable::Allow,
+            on_unavailable: Fallback::default(),
             response_mode: ResponseMode::Statuses,
             default_domain: crate::request::DEFAULT_DOMAIN.to_owned(),
             allow_from: vec![
@@ -290,6 +291,8 @@ impl Default for Config {
 
 #[cfg(test)]
 mod tests {
+    use tfps_engine::{decision::Verdict, fallback::DestinationClass};
+
     use super::*;
 
     fn lay(
@@ -322,7 +325,7 @@ mod tests {
     #[test]
     fn variables_override_the_file_and_flags_override_both() {
         let config = load(
-            "deadline_ms = 100\non_unavailable = \"deny\"",
+            "deadline_ms = 100\n[on_unavailable]\nhigh_risk = \"challenge\"",
             &[
                 ("TFPS_DEADLINE_MS", "200"),
                 (
@@ -332,12 +335,19 @@ mod tests {
                 ("TFPS_ALLOW_FROM", "[\"10.0.0.0/8\"]"),
                 ("TFPS_TOKEN", "12345"),
                 ("TFPS_RESPONSE_MODE", "302"),
+                ("TFPS_ON_UNAVAILABLE_ORDINARY", "deny"),
+                ("TFPS_ON_UNAVAILABLE_DIAL_PLAN_HOME_COUNTRY", "DE"),
                 ("PATH", "/bin"),
             ],
         )
         .unwrap();
         assert_eq!(config.deadline_ms, 200);
-        assert_eq!(config.on_unavailable, OnUnavailable::Deny);
+        let fallback = &config.on_unavailable;
+        assert_eq!(
+            fallback.verdicts(),
+            [Verdict::Allow, Verdict::Deny, Verdict::Challenge]
+        );
+        assert_eq!(fallback.class("030 123456"), DestinationClass::Home);
         assert_eq!(
             config.server,
             ["http://10.0.0.1:50051", "http://10.0.0.2:50051"]
@@ -363,9 +373,19 @@ mod tests {
             ("[limit]\nx = 1", &[][..], &["bridge.toml", "limit"][..]),
             ("deadline_ms = 0", &[], &["deadline_ms is 0", "1 to 60000"]),
             (
-                "on_unavailable = \"maybe\"",
+                "[on_unavailable]\nhome = \"maybe\"",
                 &[],
-                &["on_unavailable", "maybe", "`allow`, `deny`"],
+                &["home = \"maybe\"", "`allow`, `deny`"],
+            ),
+            (
+                "on_unavailable = \"deny\"",
+                &[],
+                &["on_unavailable", "a table with the keys home, ordinary"],
+            ),
+            (
+                "[on_unavailable]\nhigh_risk_countries = [\"XX\"]",
+                &[],
+                &["high_risk_countries", "XX"],
             ),
             (
                 "allow_from = [\"10.0.0.0/99\"]",

@@ -2,18 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What is answered when no server decides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum OnUnavailable {
-    /// Calls pass.
-    Allow,
-    /// Calls are refused.
-    Deny,
-    /// Calls go to the media server.
-    Challenge,
-}
-
 /// How a SIP front answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ResponseMode {

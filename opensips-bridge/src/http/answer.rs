@@ -8,7 +8,9 @@ use tfps_client::{
     v1::{CheckResponse, Verdict},
 };
 
-use crate::config::{Config, OnUnavailable, ResponseMode};
+use tfps_engine::{decision::Verdict as Fallback, fallback::DestinationClass};
+
+use crate::config::{Config, ResponseMode};
 
 /// A decision as a switch gets it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -102,28 +104,33 @@ impl Answer {
         }
     }
 
-    /// What is answered when no server decides.
+    /// What is answered when no server decides: by where the call goes.
     pub(super) fn without_decision(config: &Config, cause: Cause, dialed: &str) -> Self {
         let redirects = config.response_mode == ResponseMode::Redirect;
-        let (verdict, code, does) = match config.on_unavailable {
-            OnUnavailable::Allow => ("allow", "A99", "allows"),
-            OnUnavailable::Deny => ("deny", "R99", "denies"),
-            OnUnavailable::Challenge => ("challenge", "V99", "challenges"),
+        let (verdict, class) = config.on_unavailable.verdict(dialed);
+        let (code, does) = match verdict {
+            Fallback::Allow => ("A99", "allowed"),
+            Fallback::Deny => ("R99", "denied"),
+            Fallback::Challenge => ("V99", "challenged"),
         };
-        let (sip_status, contact_user, media_user) = match config.on_unavailable {
+        let (sip_status, contact_user, media_user) = match verdict {
             // Dialplans let pass what starts with A00.
-            OnUnavailable::Allow if redirects => (302, format!("A00{dialed}"), String::new()),
-            OnUnavailable::Allow => (503, String::new(), String::new()),
-            OnUnavailable::Deny if redirects => (302, code.to_owned(), String::new()),
-            OnUnavailable::Deny => (603, String::new(), String::new()),
-            OnUnavailable::Challenge => (0, String::new(), format!("s{dialed}")),
+            Fallback::Allow if redirects => (302, format!("A00{dialed}"), String::new()),
+            Fallback::Allow => (503, String::new(), String::new()),
+            Fallback::Deny if redirects => (302, code.to_owned(), String::new()),
+            Fallback::Deny => (603, String::new(), String::new()),
+            Fallback::Challenge => (0, String::new(), format!("s{dialed}")),
+        };
+        let reason = match class {
+            DestinationClass::Emergency => "an emergency number always passes".to_owned(),
+            class => format!("{does} by on_unavailable.{}", class.as_str()),
         };
         Self {
-            reason: format!("not decided, {cause}: on_unavailable {does} the call"),
+            reason: format!("not decided, {cause}: {reason}"),
             sip_status,
             contact_user,
             media_user,
-            ..Self::bare(verdict, code.to_owned())
+            ..Self::bare(verdict.as_str(), code.to_owned())
         }
     }
 
@@ -208,27 +215,73 @@ mod tests {
     }
 
     #[test]
-    fn without_a_decision_the_code_and_the_reason_say_so() {
-        let mut config = Config::default();
-        let answer = |config: &Config| Answer::without_decision(config, Cause::Deadline, "4420");
-        let allowed = answer(&config);
-        assert_eq!((allowed.code.as_str(), allowed.sip_status), ("A99", 503));
-        assert!(allowed.reason.contains("no answer in time"));
-        assert_eq!(v1_code(&allowed), "A00");
-        config.response_mode = ResponseMode::Redirect;
-        assert_eq!(answer(&config).contact_user, "A004420");
-        config.on_unavailable = OnUnavailable::Deny;
-        let denied = answer(&config);
-        assert_eq!(
-            (denied.sip_status, denied.contact_user.as_str()),
-            (302, "R99")
-        );
-        config.on_unavailable = OnUnavailable::Challenge;
-        let challenged = answer(&config);
-        assert_eq!(
-            (challenged.sip_status, challenged.media_user.as_str()),
-            (0, "s4420")
-        );
+    fn without_a_decision_the_destination_says_what_is_answered() {
+        let config = |text: &str| toml::from_str::<Config>(text).unwrap();
+        let redirecting = "response_mode = \"302\"\n";
+        let challenging = "[on_unavailable]\nhigh_risk = \"challenge\"";
+        for (text, dialed, code, status, contact, media, why) in [
+            ("", "911", "A99", 503, "", "", "an emergency number"),
+            (
+                "",
+                "+12125550123",
+                "A99",
+                503,
+                "",
+                "",
+                "allowed by on_unavailable.home",
+            ),
+            (
+                "",
+                "+442079460123",
+                "A99",
+                503,
+                "",
+                "",
+                "allowed by on_unavailable.ordinary",
+            ),
+            (
+                "",
+                "+25261512345",
+                "R99",
+                603,
+                "",
+                "",
+                "denied by on_unavailable.high_risk",
+            ),
+            (
+                redirecting,
+                "+12125550123",
+                "A99",
+                302,
+                "A00+12125550123",
+                "",
+                "allowed",
+            ),
+            (redirecting, "+25261512345", "R99", 302, "R99", "", "denied"),
+            (
+                challenging,
+                "+25261512345",
+                "V99",
+                0,
+                "",
+                "s+25261512345",
+                "challenged",
+            ),
+        ] {
+            let answer = Answer::without_decision(&config(text), Cause::Deadline, dialed);
+            assert_eq!((answer.code.as_str(), answer.sip_status), (code, status));
+            assert_eq!(
+                (answer.contact_user.as_str(), answer.media_user.as_str()),
+                (contact, media)
+            );
+            assert!(
+                answer.reason.contains("no answer in time"),
+                "{}",
+                answer.reason
+            );
+            assert!(answer.reason.contains(why), "{}", answer.reason);
+            assert_eq!(v1_code(&answer), if code == "A99" { "A00" } else { "R99" });
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod answer;
 mod asked;
+mod connections;
 mod gate;
 mod patience;
 mod serve;

@@ -5,7 +5,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicU8, AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
     time::Duration,
@@ -16,9 +16,27 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-/// How far a connection has got with its request.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Phase(Arc<AtomicU8>);
+/// How far a connection has got with its request, and since when it waits for one.
+#[derive(Clone, Debug)]
+pub(super) struct Phase(Arc<State>);
+
+#[derive(Debug)]
+struct State {
+    phase: AtomicU8,
+    /// Milliseconds since `opened`.
+    waits_since: AtomicU64,
+    opened: Instant,
+}
+
+impl Default for Phase {
+    fn default() -> Self {
+        Self(Arc::new(State {
+            phase: AtomicU8::new(IDLE),
+            waits_since: AtomicU64::new(0),
+            opened: Instant::now(),
+        }))
+    }
+}
 
 /// Nothing of a request has come.
 const IDLE: u8 = 0;
@@ -30,16 +48,29 @@ const ANSWERED: u8 = 2;
 impl Phase {
     /// A request's head has come whole.
     pub(super) fn answering(&self) {
-        self.0.store(ANSWERED, Ordering::Relaxed);
+        self.set(ANSWERED);
     }
 
     /// The answer is ready.
     pub(super) fn idle(&self) {
-        self.0.store(IDLE, Ordering::Relaxed);
+        let waited = self.0.opened.elapsed().as_millis();
+        let waited = u64::try_from(waited).unwrap_or(u64::MAX);
+        self.0.waits_since.store(waited, Ordering::Relaxed);
+        self.set(IDLE);
+    }
+
+    /// Since when it waits for a request, whole or the rest of one; none while one is being answered.
+    pub(super) fn waits_since(&self) -> Option<Instant> {
+        let waited = Duration::from_millis(self.0.waits_since.load(Ordering::Relaxed));
+        (self.get() != ANSWERED).then_some(self.0.opened + waited)
     }
 
     fn get(&self) -> u8 {
-        self.0.load(Ordering::Relaxed)
+        self.0.phase.load(Ordering::Relaxed)
+    }
+
+    fn set(&self, phase: u8) {
+        self.0.phase.store(phase, Ordering::Relaxed);
     }
 }
 
@@ -63,7 +94,7 @@ impl<S> Patient<S> {
     pub(super) fn new(stream: S, phase: Phase, idle: Duration, request: Duration) -> Self {
         let now = Instant::now();
         // A client that connects is to ask.
-        phase.0.store(BEGUN, Ordering::Relaxed);
+        phase.set(BEGUN);
         Self {
             stream,
             phase,
@@ -111,7 +142,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
             Poll::Ready(read) => {
                 if buffer.filled().len() > before && own.phase.get() == IDLE {
                     own.begun = Instant::now();
-                    own.phase.0.store(BEGUN, Ordering::Relaxed);
+                    own.phase.set(BEGUN);
                 }
                 Poll::Ready(read)
             }

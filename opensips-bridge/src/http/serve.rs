@@ -16,6 +16,7 @@ use tracing::{debug, warn};
 use super::{
     Gate, Routes,
     asked::Refusal,
+    connections::{Connection, Connections},
     patience::{Patient, Phase},
 };
 use crate::{
@@ -48,9 +49,8 @@ pub(crate) async fn serve(
     metrics: Metrics,
     mut stopping: watch::Receiver<bool>,
 ) {
-    let places = Arc::new(Semaphore::new(limits.connections as usize));
+    let connections = Connections::up_to(limits.connections);
     let drain = Duration::from_secs(limits.drain_seconds);
-    let all = limits.connections;
     let door = Arc::new(Door {
         routes,
         gate,
@@ -61,50 +61,65 @@ pub(crate) async fn serve(
     let stop = stopping.clone();
     loop {
         let accepted = tokio::select! {
-            accepted = accept(&listener, &places) => accepted,
+            accepted = accept(&listener, &connections) => accepted,
             _ = stopping.wait_for(|stopping| *stopping) => break,
         };
-        let Some((stream, peer, place)) = accepted else {
+        let Some(accepted) = accepted else {
             continue;
         };
         let (door, stop) = (Arc::clone(&door), stop.clone());
         tokio::spawn(async move {
             door.metrics.connections.inc();
-            if door.gate.admits(peer.ip()) {
-                door.welcome(stream, stop).await;
+            if door.gate.admits(accepted.peer.ip()) {
+                door.welcome(accepted, stop).await;
             } else {
-                door.turn_away(stream, peer).await;
+                door.turn_away(accepted).await;
             }
             door.metrics.connections.dec();
-            drop(place);
         });
     }
     drop(listener);
-    // All places are free once all connections have ended.
-    let _ = timeout(drain, places.acquire_many(all)).await;
+    let _ = timeout(drain, connections.all_closed()).await;
 }
 
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.ok()?;
-    match listener.accept().await {
-        Ok((stream, peer)) => Some((stream, peer, place)),
+/// A connection with its place.
+struct Accepted {
+    stream: TcpStream,
+    peer: SocketAddr,
+    phase: Phase,
+    connection: Connection,
+}
+
+async fn accept(listener: &TcpListener, connections: &Arc<Connections>) -> Option<Accepted> {
+    let (stream, peer) = match listener.accept().await {
+        Ok(accepted) => accepted,
         Err(error) => {
             warn!(%error, "a connection was not accepted");
             sleep(NOT_ACCEPTED).await;
-            None
+            return None;
         }
-    }
+    };
+    let phase = Phase::default();
+    let connection = connections.open(&phase).await?;
+    Some(Accepted {
+        stream,
+        peer,
+        phase,
+        connection,
+    })
 }
 
 impl Door {
     /// Serves a connection's requests, one after the other.
-    async fn welcome(&self, stream: TcpStream, mut stop: watch::Receiver<bool>) {
+    async fn welcome(&self, accepted: Accepted, mut stop: watch::Receiver<bool>) {
+        let Accepted {
+            stream,
+            phase,
+            connection: place,
+            ..
+        } = accepted;
         // Latency matters more than packets.
         let _ = stream.set_nodelay(true);
-        let phase = Phase::default();
         let stream = Patient::new(
             stream,
             phase.clone(),
@@ -133,6 +148,15 @@ impl Door {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
+            () = place.to_close() => {
+                debug!("an idle connection makes room for another");
+                connection.as_mut().graceful_shutdown();
+                // A request that has just come is answered; the rest of one is not waited for.
+                match timeout(HEARD_OUT, connection).await {
+                    Ok(served) => served,
+                    Err(_) => return,
+                }
+            }
         };
         if let Err(error) = served {
             debug!(%error, "a connection broke");
@@ -147,7 +171,10 @@ impl Door {
     }
 
     /// Tells one who may not ask that he may not, whatever he asks.
-    async fn turn_away(&self, mut stream: TcpStream, peer: SocketAddr) {
+    async fn turn_away(&self, accepted: Accepted) {
+        let Accepted {
+            mut stream, peer, ..
+        } = accepted;
         let refusal = self.refused(Refusal::Source(peer.ip()));
         let Ok(_place) = self.turned_away.try_acquire() else {
             return;

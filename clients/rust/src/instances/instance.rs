@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, PoisonError, RwLock,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -57,8 +57,11 @@ impl State {
 pub(super) struct Link {
     client: Client,
     stream: CheckStream,
-    /// Checks in a row that were not answered in time.
+    /// Checks in a row that were not answered in time, while no other check was answered either.
     silences: AtomicU32,
+    /// When a check was last answered, in milliseconds since `began`.
+    answered_at: AtomicU64,
+    began: Instant,
     /// Told when nobody is to use it any more.
     given_up: Notify,
 }
@@ -83,14 +86,24 @@ impl Link {
     }
 
     pub(super) fn answered(&self) {
+        self.answered_at
+            .fetch_max(self.milliseconds(Instant::now()), Ordering::Relaxed);
         if self.silences.load(Ordering::Relaxed) != 0 {
             self.silences.store(0, Ordering::Relaxed);
         }
     }
 
-    /// Counts a check that was not answered; whether there were too many.
-    pub(super) fn stayed_silent(&self) -> bool {
+    /// Counts a check that was asked then and not answered; whether there were too many. An instance that has answered others
+    /// since is busy, not away: a burst that it can't serve in time must not cost it its connection.
+    pub(super) fn stayed_silent(&self, asked: Instant) -> bool {
+        if self.answered_at.load(Ordering::Relaxed) >= self.milliseconds(asked) {
+            return false;
+        }
         self.silences.fetch_add(1, Ordering::Relaxed) + 1 >= SILENCES
+    }
+
+    fn milliseconds(&self, at: Instant) -> u64 {
+        u64::try_from(at.duration_since(self.began).as_millis()).unwrap_or(u64::MAX)
     }
 }
 
@@ -249,6 +262,8 @@ async fn connect(config: Config) -> Result<Link, String> {
             client,
             stream,
             silences: AtomicU32::new(0),
+            answered_at: AtomicU64::new(0),
+            began: Instant::now(),
             given_up: Notify::new(),
         }),
     }

@@ -18,7 +18,7 @@ use std::{
 use tfps_proto::v1::{
     CallEvent, CallProgress, CheckRequest, CheckResponse, LearnRequest, learn_request::Lesson,
 };
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use self::instance::{Instance, Link};
 pub use self::{
@@ -29,6 +29,8 @@ use crate::{Client, Code, Config, ConfigError, Error};
 
 /// While an instance has been away for less than this, a call waits for it to come back, within its deadline.
 const RESTART: Duration = Duration::from_secs(2);
+/// The first pause before an instance that has too much to do is asked again; each further one is twice as long.
+const OVERLOADED: Duration = Duration::from_millis(10);
 
 /// All instances.
 #[derive(Debug)]
@@ -152,7 +154,8 @@ impl Instances {
     }
 
     /// Has a call decided within the deadline. A call with a Call-ID is asked about again, elsewhere where there is
-    /// an elsewhere, when an instance breaks off: it counts once.
+    /// an elsewhere, when an instance breaks off: it counts once. An instance that has too much to do is asked again until the
+    /// deadline.
     ///
     /// # Errors
     /// Why there is no decision.
@@ -162,13 +165,15 @@ impl Instances {
         let repeatable = request.dry_run || !request.call_id.is_empty();
         let mut avoid: Option<&Arc<Instance>> = None;
         let mut cause = Cause::Connection;
+        let mut pause = OVERLOADED;
         loop {
+            let asked = Instant::now();
             let Some((instance, link)) = self.find(key, avoid, deadline).await else {
                 return Err(Unanswered::Unavailable(cause));
             };
             // With somebody else to ask, half of the time is left for it.
             let patience = if repeatable && avoid.is_none() && self.answering() > 1 {
-                Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2
+                asked + deadline.saturating_duration_since(asked) / 2
             } else {
                 deadline
             };
@@ -191,20 +196,32 @@ impl Instances {
                     cause
                 }
                 Err(_) => {
-                    if link.stayed_silent() {
+                    if link.stayed_silent(asked) {
                         instance.lost(&link);
                     }
                     Cause::Deadline
                 }
             };
-            if !repeatable || Instant::now() >= deadline {
+            // Who has too much to do has decided nothing.
+            let again = repeatable || cause == Cause::Overload;
+            if !again || Instant::now() >= deadline {
                 return Err(Unanswered::Unavailable(cause));
             }
-            if cause == Cause::Overload || cause == Cause::Failure {
+            let alone = self.answering() < 2 || avoid.is_some();
+            match cause {
                 // Asked again at once it would say the same.
-                if self.answering() < 2 || avoid.is_some() {
-                    return Err(Unanswered::Unavailable(cause));
+                Cause::Failure if alone => return Err(Unanswered::Unavailable(cause)),
+                Cause::Overload if alone => {
+                    let next = Instant::now() + pause;
+                    if next >= deadline {
+                        return Err(Unanswered::Unavailable(cause));
+                    }
+                    sleep_until(next).await;
+                    pause *= 2;
+                    avoid = None;
+                    continue;
                 }
+                _ => {}
             }
             avoid = Some(instance);
         }
