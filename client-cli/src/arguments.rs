@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     commands::{
-        account, calls, check, completions, decisions, entries, explain, learn, list, policy, risk,
-        simulate, statistics, token, train, trainings, verify,
+        account, calls, check, completions, decisions, entries, explain, learn, list, locks,
+        policy, risk, simulate, statistics, token, train, trainings, verify,
     },
     console::{Format, When},
     failure::EXIT_CODES,
@@ -102,6 +102,10 @@ pub enum Command {
     Block(account::BlockArgs),
     /// Takes a block back
     Unblock(account::Who),
+    /// Lists who can't verify since too many verifications have failed (R17)
+    Locks(locks::LocksArgs),
+    /// Ends such a lock, of an account (known or not), source, trunk or policy's PIN
+    Unlock(locks::UnlockArgs),
     /// Decides a call attempt, or a file of them
     Check(check::CheckArgs),
     /// Shows what every rule finds about a call attempt, as a dry run

@@ -6,7 +6,8 @@ use crate::{
     judge::{Stage, Trial, rule_on},
     policy::RuleMode,
     rules::{
-        Finding, JUDGING, Rule, SCREENING, r08_r10_concurrency, r09_r11_v04_v05_quota, r21_exposure,
+        Finding, JUDGING, Rule, SCREENING, r08_r10_concurrency, r09_r11_v04_v05_quota,
+        r17_failed_verifications, r21_exposure,
     },
     usage::Ledger,
 };
@@ -81,6 +82,12 @@ pub fn explain(facts: &Facts<'_>, ledger: &Ledger) -> (Judgement, Vec<Explanatio
             r09_r11_v04_v05_quota::seen(facts, &occupancy)
         }));
     }
+    explanations.push(tell(
+        facts,
+        r17_failed_verifications::RULE,
+        r17_failed_verifications::found(&judgement),
+        || r17_failed_verifications::seen(facts),
+    ));
     mark_decisive(&mut explanations, &judgement);
     (judgement, explanations)
 }
@@ -110,7 +117,7 @@ fn tell(
         Finding::Passes => (Outcome::Passed, seen()),
         Finding::Skips(why) => (Outcome::Skipped, why.to_owned()),
         Finding::Bites(objection) => {
-            let ruling = rule_on(objection, mode, policy);
+            let ruling = rule_on(objection, mode, facts);
             (
                 Outcome::Bit(ruling.verdict, ruling.code),
                 ruling.reason.into_owned(),

@@ -7,7 +7,7 @@ use crate::{
     policy::{Policy, RuleMode},
     rules::{
         Asked, Finding, JUDGING, Objection, Rule, SCREENING, r08_r10_concurrency,
-        r09_r11_v04_v05_quota, r21_exposure,
+        r09_r11_v04_v05_quota, r17_failed_verifications, r21_exposure,
     },
     usage::{GrantKind, HabitDay, Ledger, OpenCall, SlotTimes},
 };
@@ -242,7 +242,8 @@ impl<'a> Trial<'a> {
         if mode == RuleMode::Off {
             return Stage::GoesOn;
         }
-        let ruling = rule_on(objection, mode, policy);
+        let ruling = rule_on(objection, mode, &self.facts);
+        let ruling = self.unless_locked(ruling);
         if policy.document.monitor {
             self.monitored.get_or_insert(ruling);
             self.settled = true;
@@ -258,6 +259,23 @@ impl<'a> Trial<'a> {
         })
     }
 
+    /// A challenge stands only where it may be passed (R17).
+    fn unless_locked(&mut self, ruling: Ruling) -> Ruling {
+        let policy = self.facts.policy();
+        let mode = policy.mode(r17_failed_verifications::RULE);
+        if ruling.verdict != Verdict::Challenge || mode == RuleMode::Off {
+            return ruling;
+        }
+        match r17_failed_verifications::in_place_of(&ruling, &self.facts) {
+            None => ruling,
+            Some(denial) if mode == RuleMode::Report && !policy.document.monitor => {
+                self.monitored.get_or_insert(denial);
+                ruling
+            }
+            Some(denial) => denial,
+        }
+    }
+
     fn allowed(&mut self) -> Judgement {
         let ruling = if self.facts.emergency {
             Ruling::emergency()
@@ -271,9 +289,10 @@ impl<'a> Trial<'a> {
     }
 }
 
-/// What an objection comes to in a mode.
-pub(crate) fn rule_on(objection: Objection, mode: RuleMode, policy: &Policy) -> Ruling {
-    let challenges = mode == RuleMode::Challenge && policy.verifies();
+/// What an objection comes to in a mode, locks aside.
+pub(crate) fn rule_on(objection: Objection, mode: RuleMode, facts: &Facts<'_>) -> Ruling {
+    let known = facts.standing.account.is_some();
+    let challenges = mode == RuleMode::Challenge && facts.policy().verifies_account(known);
     match objection.challenge.filter(|_| challenges) {
         Some((code, purpose)) => Ruling {
             verdict: Verdict::Challenge,
@@ -281,12 +300,16 @@ pub(crate) fn rule_on(objection: Objection, mode: RuleMode, policy: &Policy) -> 
             reason: objection.reason,
             purpose: Some(purpose),
         },
-        None => Ruling {
-            verdict: Verdict::Deny,
-            code: objection.code,
-            reason: objection.reason,
-            purpose: None,
-        },
+        None => denial(objection),
+    }
+}
+
+fn denial(objection: Objection) -> Ruling {
+    Ruling {
+        verdict: Verdict::Deny,
+        code: objection.code,
+        reason: objection.reason,
+        purpose: None,
     }
 }
 
@@ -294,7 +317,7 @@ pub(crate) fn rule_on(objection: Objection, mode: RuleMode, policy: &Policy) -> 
 pub fn judge_injection(injection: &crate::call::Injection, policy: &Policy) -> Judgement {
     let objection = crate::rules::injection(injection);
     let mode = policy.mode(Rule::MalformedInput);
-    let ruling = rule_on(objection, mode, policy);
+    let ruling = denial(objection);
     if policy.document.monitor || mode == RuleMode::Report {
         return Judgement {
             ruling: Ruling::authorized(),

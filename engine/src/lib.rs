@@ -17,6 +17,7 @@ pub mod facts;
 pub mod fallback;
 pub mod judge;
 pub mod lists;
+pub mod network;
 pub mod number;
 pub mod policy;
 pub mod risk;

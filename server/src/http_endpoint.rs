@@ -10,13 +10,21 @@ use axum::{
     routing::get,
 };
 
-use crate::{grpc::Stopping, journal::Journal, operation::Operation, state, telemetry::Metrics};
+use crate::{
+    admin::Admin,
+    grpc::Stopping,
+    journal::Journal,
+    operation::Operation,
+    state,
+    telemetry::{LockedLabel, Metrics},
+};
 
 /// What is told.
 #[derive(Clone)]
 pub(crate) struct Told {
     pub(crate) metrics: Metrics,
     pub(crate) state: Arc<state::State>,
+    pub(crate) admin: Arc<Admin>,
     pub(crate) journal: Arc<Journal>,
     pub(crate) operation: Arc<Operation>,
     pub(crate) stopping: Stopping,
@@ -48,6 +56,13 @@ async fn metrics(State(told): State<Told>) -> Response {
     told.metrics
         .hang_up_listeners
         .set(number(hang_ups.listeners() as u64));
+    for (kind, count) in told.admin.locked_by_kind() {
+        let locked = told.metrics.locked.get_or_create(&LockedLabel { kind });
+        locked.set(number(count));
+    }
+    told.metrics
+        .onboardings_full
+        .set(number(told.admin.onboardings_full(None).len() as u64));
     told.metrics.reputation.standing(&told.operation.sources());
     let form = [(
         CONTENT_TYPE,

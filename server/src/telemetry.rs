@@ -17,6 +17,13 @@ struct CodeLabel {
     code: &'static str,
 }
 
+/// What failed verifications lock: `account`, `source`, `trunk` or `pin`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct LockedLabel {
+    /// Which.
+    pub kind: &'static str,
+}
+
 /// What is counted. Its clones count together.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics(Arc<Instruments>);
@@ -56,6 +63,16 @@ pub struct Instruments {
     pub journal_lost: Gauge,
     /// Accounts in memory.
     pub accounts: Gauge,
+    /// Verifications that failed.
+    pub verifications_failed: Counter,
+    /// Locks that failed verifications brought, of accounts, sources, trunks and PINs.
+    pub verification_locks: Counter,
+    /// What is locked now.
+    pub locked: Family<LockedLabel, Gauge>,
+    /// Accounts that their callers onboarded.
+    pub onboardings: Counter,
+    /// Sources, trunks and domains of which no more accounts may be onboarded now.
+    pub onboardings_full: Gauge,
     /// Calls in progress that were ordered to end, by code.
     hang_ups: Family<CodeLabel, Counter>,
     /// Calls in progress that are to end and have not ended.
@@ -95,6 +112,12 @@ impl Default for Instruments {
             "Calls in progress that were ordered to end, by code",
             hang_ups.clone(),
         );
+        let locked = Family::<LockedLabel, Gauge>::default();
+        registry.register(
+            "locked",
+            "Accounts, sources, trunks and policies' PINs that failed verifications lock now (R17)",
+            locked.clone(),
+        );
         let mut gauge = |name, help| {
             let gauge = Gauge::default();
             registry.register(name, help, gauge.clone());
@@ -119,6 +142,10 @@ impl Default for Instruments {
             "Bridges and others that listen for calls that are to end",
         );
         let accounts = gauge("accounts", "Accounts in memory");
+        let onboardings_full = gauge(
+            "onboardings_full",
+            "Sources, trunks and domains of which no more accounts may be onboarded now (R20)",
+        );
         let mut counter = |name, help| {
             let counter = Counter::default();
             registry.register(name, help, counter.clone());
@@ -145,6 +172,14 @@ impl Default for Instruments {
                 "checks_repeated",
                 "Calls asked for again within the lifetime of their Call-ID",
             ),
+            verifications_failed: counter("verifications_failed", "Verifications that failed"),
+            verification_locks: counter(
+                "verification_locks",
+                "Locks of accounts, sources, trunks and policies' PINs by failed verifications",
+            ),
+            onboardings: counter("onboardings", "Accounts that their callers onboarded"),
+            locked,
+            onboardings_full,
             reputation: reputation::metrics::Instruments::register(&mut registry),
             hang_ups,
             hang_ups_outstanding,

@@ -153,7 +153,7 @@ async fn the_order_of_the_rules_decides() {
     assert_eq!(server.code(at_once(1, HOME_NUMBER)).await, "A00");
     assert_eq!(server.code(at_once(1, HOME_NUMBER)).await, "V04");
     assert_eq!(server.code(at_once(2, HOME_NUMBER)).await, "R10");
-    // Country before both, failed verifications before country, the number's list before all of them.
+    // Country before both; failed verifications in the place of its challenge; the number's list before all of them.
     let challenge = server.check(at_once(2, LONDON)).await;
     assert_eq!(challenge.code, "V03");
     for _ in 0..4 {
@@ -287,7 +287,6 @@ async fn every_rule_is_explained() {
             "repeated-call",
             "apiban",
             "reputation",
-            "failed-verifications",
             "unknown-account",
             "source-country",
             "unknown-source-country",
@@ -297,6 +296,7 @@ async fn every_rule_is_explained() {
             "exposure",
             "quota",
             "quota-off-hours",
+            "failed-verifications",
         ]
     );
     let finding = |rule: &str| {

@@ -123,7 +123,7 @@ async fn accounts_and_policies_are_kept() {
     assert_eq!(shell.run("unblock alice example.com").code, 0);
     let said = shell.run("policy list");
     assert!(said.code == 0 && said.out.contains("default"), "{said:?}");
-    shell.file("pin", "4711\n");
+    shell.file("pin", "284713\n");
     let account = shell.json("set alice example.com --pin-file pin");
     assert_eq!(account["has_pin"], true);
     assert!(server.get("alice").await.has_pin);
@@ -194,14 +194,15 @@ async fn a_challenge_is_gone_through_by_hand() {
 async fn a_challenge_is_passed_by_hand() {
     let server = Server::with_verification(|verification| {
         verification.method = v1::VerificationMethod::Pin.into();
-        verification.pin = "4711".to_owned();
+        verification.pin = "284713".to_owned();
     })
     .await;
     server.account("alice").await;
     let shell = Shell::new(&server);
     let said = shell.run(&format!("check alice example.com {LONDON}"));
     assert_eq!(said.code, 4, "{said:?}");
-    let passed = shell.json("verify alice example.com --purpose destination-country --digits 4711");
+    let passed =
+        shell.json("verify alice example.com --purpose destination-country --digits 284713");
     assert_eq!(passed["passed"], true);
     assert!(
         passed["change"]
@@ -212,7 +213,7 @@ async fn a_challenge_is_passed_by_hand() {
     );
     let said = shell.run(&format!("check alice example.com {LONDON}"));
     assert_eq!(said.code, 0, "{said:?}");
-    let said = shell.run("verify alice example.com --purpose destination-country --digits 4711");
+    let said = shell.run("verify alice example.com --purpose destination-country --digits 284713");
     assert_eq!(said.code, 8, "{said:?}");
     assert!(
         said.err.contains("hint") && said.err.contains("tfpsctl check"),

@@ -20,8 +20,8 @@ use tfps_tests::{
 
 /// Rejected, as Q.850 numbers it.
 const REJECTED: Option<u8> = Some(21);
-/// A PIN of four digits.
-const PIN: &str = "4711";
+/// A PIN of six digits.
+const PIN: &str = "284713";
 
 /// All that a call passes.
 struct House {
@@ -313,7 +313,7 @@ async fn a_pin_is_taken_right_and_wrong() {
         .await;
     let call = house.talks("alice", LONDON).await;
     house.tap.commanded("pin-type", 1).await;
-    call.types("4712#").await;
+    call.types("284714#").await;
     house.tap.commanded("pin-type", 2).await;
     // Typed while the sentence is said.
     call.types(&format!("{PIN}#")).await;

@@ -251,7 +251,7 @@ async fn a_lock_and_a_reset_survive() {
     for round in 0..2 {
         server.kill9();
         server.restart().await;
-        assert_eq!(server.code(call("alice", HOME_NUMBER)).await, "R17");
+        assert_eq!(server.code(call("alice", LONDON)).await, "R17");
         let (alice, bob) = (server.usage("alice").await, server.usage("bob").await);
         assert!(alice.locked_until.is_some(), "round {round}");
         assert_eq!((alice.calls_today, alice.failed_verifications), (4, 4));

@@ -101,7 +101,7 @@ async fn every_request_sent_before_sigterm_is_answered() {
         .policy(|policy| {
             let verification = policy.verification.as_mut().unwrap();
             verification.method = v1::VerificationMethod::Pin.into();
-            verification.pin = "4711".to_owned();
+            verification.pin = "284713".to_owned();
             verification.max_opens = 100;
             verification.max_failures = Some(100);
         })

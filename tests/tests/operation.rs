@@ -252,7 +252,7 @@ async fn a_deadline_is_kept() {
     let account = v1::Account {
         username: "bob".to_owned(),
         domain: DOMAIN.to_owned(),
-        pin: "4711".to_owned(),
+        pin: "284713".to_owned(),
         ..v1::Account::default()
     };
     let request = v1::CreateAccountRequest {

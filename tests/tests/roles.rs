@@ -147,6 +147,20 @@ const ROWS: &[Row] = &[
     row("AdminService/UnblockAccount", CHANGE, Refused, |_| {
         v1::UnblockAccountRequest { account: alice() }.encode_to_vec()
     }),
+    row("AdminService/ListLocks", SEE, Refused, |_| {
+        v1::ListLocksRequest {
+            domain: DOMAIN.to_owned(),
+            ..v1::ListLocksRequest::default()
+        }
+        .encode_to_vec()
+    }),
+    row("AdminService/Unlock", CHANGE, Refused, |_| {
+        v1::UnlockRequest {
+            account: alice(),
+            ..v1::UnlockRequest::default()
+        }
+        .encode_to_vec()
+    }),
     row("AdminService/ListPolicies", SEE, Refused, |_| {
         v1::ListPoliciesRequest {
             domain: Some(DOMAIN.to_owned()),

@@ -127,15 +127,15 @@ async fn a_challenges_id_names_its_account() {
 async fn a_pin_is_the_accounts_before_the_policys() {
     let server = Server::with_verification(|verification| {
         verification.method = v1::VerificationMethod::Pin.into();
-        verification.pin = "111111".to_owned();
+        verification.pin = "602845".to_owned();
     })
     .await;
     server
-        .account_with("alice", |account| account.pin = "4711".to_owned())
+        .account_with("alice", |account| account.pin = "284713".to_owned())
         .await;
     let bob = server.account("bob").await;
     assert!(server.get("alice").await.has_pin && !bob.has_pin);
-    for (username, right, others) in [("alice", "4711", "111111"), ("bob", "111111", "4711")] {
+    for (username, right, others) in [("alice", "284713", "602845"), ("bob", "602845", "284713")] {
         let (_, challenge) = server.challenged(username, LONDON).await;
         let opened = server
             .start_verification(username, &challenge)

@@ -22,6 +22,7 @@ pub mod explain;
 pub mod import;
 pub mod learn;
 pub mod list;
+pub mod locks;
 pub mod policy;
 pub mod policy_edit;
 pub mod properties;
@@ -49,6 +50,8 @@ pub async fn run(command: Command, session: &mut Session<'_>) -> Result<Exit, Fa
         Command::Reset(who) => account::reset(who, session).await,
         Command::Block(args) => account::block(args, session).await,
         Command::Unblock(who) => account::unblock(who, session).await,
+        Command::Locks(args) => locks::list(args, session).await,
+        Command::Unlock(args) => locks::unlock(args, session).await,
         Command::Check(args) => check::run(args, session).await,
         Command::Explain(args) => explain::run(args, session).await,
         Command::Policy(command) => policy::run(command, session).await,

@@ -90,6 +90,26 @@ async fn an_account_lives_and_dies() {
 }
 
 #[tokio::test]
+async fn locks_are_listed_and_ended() {
+    let mut world = World::new().await;
+    for line in [
+        "locks",
+        "locks --domain example.com --output csv",
+        "unlock mallory example.com",
+        "unlock --source 2001:db8::/64 --domain example.com",
+        "unlock --trunk carrier --domain example.com",
+        "unlock --policy-pin default --domain example.com",
+        "unlock --source 192.0.2.1 --domain example.com",
+        "unlock --source 192.0.2.1",
+        "unlock mallory",
+        "unlock",
+    ] {
+        world.run(line).await;
+    }
+    assert_snapshot!(world.transcript);
+}
+
+#[tokio::test]
 async fn countries_are_added_and_removed_on_what_is_there() {
     let mut world = World::new().await;
     world.fake.set_rivals(1);

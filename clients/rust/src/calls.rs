@@ -62,6 +62,10 @@ unary! {
     AdminServiceClient.block_account(BlockAccountRequest) -> BlockAccountResponse, retry |_| false;
     /// Takes a block back.
     AdminServiceClient.unblock_account(UnblockAccountRequest) -> UnblockAccountResponse, retry |_| false;
+    /// What failed verifications have locked.
+    AdminServiceClient.list_locks(ListLocksRequest) -> ListLocksResponse, retry |_| true;
+    /// Ends such a lock.
+    AdminServiceClient.unlock(UnlockRequest) -> UnlockResponse, retry |_| false;
 
     /// A page of policies.
     AdminServiceClient.list_policies(ListPoliciesRequest) -> ListPoliciesResponse, retry |_| true;

@@ -77,8 +77,24 @@ pub struct VerificationDocument {
     pub challenge_seconds: u32,
     /// Failures within `lock_seconds` that are borne; one more locks the account.
     pub max_failures: u32,
-    /// How long failures count and a lock lasts, in seconds.
+    /// How long failures count and a first lock lasts, in seconds; each further one lasts twice as long as the one before.
     pub lock_seconds: u32,
+    /// How long a lock lasts at the most, in seconds.
+    pub longest_lock_seconds: u32,
+    /// Failures within `lock_seconds` that are borne from one IPv4 address or IPv6 /64, of all accounts; 0: any number.
+    pub max_failures_per_source: u32,
+    /// The same over one trunk; 0: any number.
+    pub max_failures_per_trunk: u32,
+    /// The same against the policy's PIN; 0: any number.
+    pub max_pin_failures: u32,
+    /// How many digits a PIN has at the least that is set from now on, 4 to 16.
+    pub min_pin_digits: u32,
+    /// How many accounts may be onboarded within an hour from one IPv4 address or IPv6 /64; 0: any number.
+    pub onboardings_per_source: u32,
+    /// The same over one trunk; 0: any number.
+    pub onboardings_per_trunk: u32,
+    /// The same in one domain; 0: any number.
+    pub onboardings_per_domain: u32,
     /// How often one challenge can be opened without being completed.
     pub max_opens: u32,
     /// How long a country that was opened stays so, in minutes; 0: for good.
@@ -236,6 +252,54 @@ impl PolicyDocument {
                 1,
                 30 * DAY,
             ),
+            (
+                "verification.longest_lock_seconds",
+                verification.longest_lock_seconds,
+                1,
+                30 * DAY,
+            ),
+            (
+                "verification.max_failures_per_source",
+                verification.max_failures_per_source,
+                0,
+                1_000,
+            ),
+            (
+                "verification.max_failures_per_trunk",
+                verification.max_failures_per_trunk,
+                0,
+                1_000,
+            ),
+            (
+                "verification.max_pin_failures",
+                verification.max_pin_failures,
+                0,
+                1_000,
+            ),
+            (
+                "verification.min_pin_digits",
+                verification.min_pin_digits,
+                4,
+                16,
+            ),
+            (
+                "verification.onboardings_per_source",
+                verification.onboardings_per_source,
+                0,
+                10_000,
+            ),
+            (
+                "verification.onboardings_per_trunk",
+                verification.onboardings_per_trunk,
+                0,
+                10_000,
+            ),
+            (
+                "verification.onboardings_per_domain",
+                verification.onboardings_per_domain,
+                0,
+                10_000,
+            ),
             ("verification.max_opens", verification.max_opens, 1, 100),
             (
                 "verification.grace_minutes",
@@ -354,6 +418,14 @@ impl Default for VerificationDocument {
             challenge_seconds: 600,
             max_failures: 3,
             lock_seconds: 3_600,
+            longest_lock_seconds: 86_400,
+            max_failures_per_source: 20,
+            max_failures_per_trunk: 100,
+            max_pin_failures: 50,
+            min_pin_digits: 6,
+            onboardings_per_source: 50,
+            onboardings_per_trunk: 100,
+            onboardings_per_domain: 200,
             max_opens: 5,
             grace_minutes: 0,
             grace_calls: 0,

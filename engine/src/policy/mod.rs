@@ -18,6 +18,7 @@ use crate::{
     number::{Country, CountrySet, DialPlan, E164},
     rules::Rule,
     schedule::{self, BusinessHours, HoursError},
+    usage::{FailureLimit, FailureLimits, OnboardingLimits},
 };
 
 /// The name of the policy that a domain's accounts are under unless they name another.
@@ -177,6 +178,43 @@ impl Policy {
     /// Whether a challenged caller has a way to prove himself.
     pub fn verifies(&self) -> bool {
         self.document.verification.method != VerificationMethod::None
+    }
+
+    /// Whether a caller has a way to prove himself for an account. The policy's PIN opens no account that is not known: who
+    /// invents accounts could guess it for as long as they like.
+    pub fn verifies_account(&self, known: bool) -> bool {
+        match self.document.verification.method {
+            VerificationMethod::None => false,
+            VerificationMethod::Captcha => true,
+            VerificationMethod::Pin => known,
+        }
+    }
+
+    /// How many failed verifications are borne.
+    pub fn failure_limits(&self) -> FailureLimits {
+        let own = &self.document.verification;
+        let limit = |max| FailureLimit {
+            max,
+            window: own.lock_seconds,
+            longest: own.longest_lock_seconds,
+        };
+        let bound = |max: u32| limit((max > 0).then_some(max));
+        FailureLimits {
+            account: limit(Some(own.max_failures)),
+            source: bound(own.max_failures_per_source),
+            trunk: bound(own.max_failures_per_trunk),
+            pin: bound(own.max_pin_failures),
+        }
+    }
+
+    /// How many accounts may be onboarded within an hour.
+    pub fn onboarding_limits(&self) -> OnboardingLimits {
+        let own = &self.document.verification;
+        OnboardingLimits {
+            source: own.onboardings_per_source,
+            trunk: own.onboardings_per_trunk,
+            domain: own.onboardings_per_domain,
+        }
     }
 
     /// What an account starts with.

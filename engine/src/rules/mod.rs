@@ -1,4 +1,4 @@
-//! The rules, one file each, in the order in which they are asked.
+//! The rules, one file each, in the order in which they are asked. R17 is asked where another would challenge.
 
 mod r01_user_agent;
 mod r02_reputation;
@@ -15,7 +15,7 @@ mod r13_repeated_call;
 mod r14_source_listed;
 mod r15_apiban;
 mod r16_account_blocked;
-mod r17_failed_verifications;
+pub(crate) mod r17_failed_verifications;
 mod r18_v06_risk;
 mod r19_source_flood;
 mod r20_v01_unknown_account;
@@ -59,8 +59,6 @@ pub enum Rule {
     Apiban,
     /// R02
     Reputation,
-    /// R17
-    FailedVerifications,
     /// V01, R20
     UnknownAccount,
     /// V02, R04
@@ -79,6 +77,8 @@ pub enum Rule {
     Quota,
     /// V05, R09
     QuotaOffHours,
+    /// R17, in the place of a challenge that nobody may pass now
+    FailedVerifications,
 }
 
 /// What a rule says of a call.
@@ -128,10 +128,9 @@ pub(crate) const SCREENING: [Asked; 9] = [
 ];
 
 /// Asked when the source's reputation and country are known.
-pub(crate) const JUDGING: [Asked; 8] = [
+pub(crate) const JUDGING: [Asked; 7] = [
     r15_apiban::RULE,
     r02_reputation::RULE,
-    r17_failed_verifications::RULE,
     r20_v01_unknown_account::RULE,
     r04_v02_source_country::RULE,
     r05_unknown_source_country::RULE,
@@ -156,7 +155,6 @@ impl Rule {
         Self::RepeatedCall,
         Self::Apiban,
         Self::Reputation,
-        Self::FailedVerifications,
         Self::UnknownAccount,
         Self::SourceCountry,
         Self::UnknownSourceCountry,
@@ -166,6 +164,7 @@ impl Rule {
         Self::Exposure,
         Self::Quota,
         Self::QuotaOffHours,
+        Self::FailedVerifications,
     ];
 
     /// Its name in a policy.
@@ -307,6 +306,7 @@ mod tests {
                 Rule::Exposure,
                 Rule::Quota,
                 Rule::QuotaOffHours,
+                r17_failed_verifications::RULE,
             ])
             .collect();
         assert_eq!(asked, Rule::ALL);

@@ -1,49 +1,62 @@
 //! R17: too many failed verifications.
 //!
-//! Asked before the unknown account (V01), so that who fails the onboarding too often is locked out too, instead of
-//! being challenged forever.
+//! It stands in the place of a challenge: what would have to be proved is denied, what is open passes. So nobody can lock a
+//! phone out of its home calls by failing on purpose, and while the lock lasts there is nothing to fail.
 
-use jiff::Timestamp;
-
-use super::{Asked, Finding, Objection, Rule};
-use crate::{decision::Code, facts::Facts, usage::Lock};
-
-pub(super) const RULE: Asked = Asked {
-    rule: Rule::FailedVerifications,
-    evaluate,
-    seen,
+use super::{Finding, Objection, Rule};
+use crate::{
+    decision::{Code, Judgement, Ruling, Verdict},
+    facts::Facts,
+    usage::Origin,
 };
 
-fn evaluate(facts: &Facts<'_>) -> Finding {
-    let lock = lock(facts);
-    match lock.until {
-        None => Finding::Passes,
-        Some(until) => Objection::denial(
-            Rule::FailedVerifications,
-            Code::R17,
-            format!(
-                "{} failed verifications lock the account until {}",
-                lock.failures,
-                Timestamp::from_second(until).unwrap_or(facts.at)
-            ),
-        ),
-    }
+pub(crate) const RULE: Rule = Rule::FailedVerifications;
+
+/// What becomes of a challenge where too many verifications have failed.
+pub(crate) fn in_place_of(challenge: &Ruling, facts: &Facts<'_>) -> Option<Ruling> {
+    let limits = facts.policy().failure_limits();
+    let locked = facts.standing.watch.failures.locked(
+        &facts.call.account,
+        facts.standing.account.is_some(),
+        &Origin::of(facts.call),
+        &limits,
+        facts.at,
+    )?;
+    Some(Ruling {
+        verdict: Verdict::Deny,
+        code: Code::R17,
+        reason: format!(
+            "{}; no challenge ({}): {locked}",
+            challenge.reason, challenge.code
+        )
+        .into(),
+        purpose: None,
+    })
 }
 
-fn seen(facts: &Facts<'_>) -> String {
+/// What it found, in an explanation.
+pub(crate) fn found(judgement: &Judgement) -> Finding {
+    [Some(&judgement.ruling), judgement.monitored.as_ref()]
+        .into_iter()
+        .flatten()
+        .find(|ruling| ruling.code == Code::R17)
+        .map_or(Finding::Passes, |ruling| {
+            Objection::denial(RULE, Code::R17, ruling.reason.clone())
+        })
+}
+
+pub(crate) fn seen(facts: &Facts<'_>) -> String {
+    let limits = facts.policy().failure_limits();
+    let known = facts.standing.account.is_some();
+    let failures = &facts.standing.watch.failures;
+    let account = &facts.call.account;
+    let origin = Origin::of(facts.call);
+    if let Some(locked) = failures.locked(account, known, &origin, &limits, facts.at) {
+        return format!("{locked}, but nothing in this call would have to be proved");
+    }
     format!(
         "{} failed verifications, {} are borne",
-        lock(facts).failures,
+        failures.lock(account, &limits.account, facts.at).failures,
         facts.policy().document.verification.max_failures
-    )
-}
-
-fn lock(facts: &Facts<'_>) -> Lock {
-    let limit = &facts.policy().document.verification;
-    facts.standing.watch.failures.lock(
-        &facts.call.account,
-        limit.max_failures,
-        limit.lock_seconds,
-        facts.at,
     )
 }

@@ -1,9 +1,12 @@
-//! V01, R20: the account is unknown. It is onboarded, or denied where the policy does not onboard.
+//! V01, R20: the account is unknown. It is onboarded, or denied where the policy does not onboard, or where as many have been
+//! onboarded within an hour as may be.
 
 use super::{Asked, Finding, Objection, Rule};
 use crate::{
     decision::{Code, Purpose},
     facts::Facts,
+    policy::VerificationMethod,
+    usage::Origin,
 };
 
 pub(super) const RULE: Asked = Asked {
@@ -15,6 +18,24 @@ pub(super) const RULE: Asked = Asked {
 fn evaluate(facts: &Facts<'_>) -> Finding {
     if facts.standing.account.is_some() {
         return Finding::Passes;
+    }
+    let policy = facts.policy();
+    if policy.document.verification.method == VerificationMethod::Pin {
+        let reason = format!(
+            "account {} is unknown, and verification is by PIN, which opens no unknown account: create it with `tfpsctl create`",
+            facts.call.account
+        );
+        return Objection::denial(Rule::UnknownAccount, Code::R20, reason);
+    }
+    let full = facts.standing.watch.onboardings.full(
+        &facts.call.account,
+        &Origin::of(facts.call),
+        &policy.onboarding_limits(),
+        facts.at,
+    );
+    if let Some(full) = full {
+        let reason = format!("account {} is unknown, and {full}", facts.call.account);
+        return Objection::denial(Rule::UnknownAccount, Code::R20, reason);
     }
     Objection::challenge(
         Rule::UnknownAccount,

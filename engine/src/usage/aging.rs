@@ -82,7 +82,8 @@ impl<K: Hash + Eq, V: Default> Aging<K, V> {
             .map(|(_, value)| read(value))
     }
 
-    pub(super) fn remove<Q>(&self, key: &Q)
+    /// Removes the entry of a key; whether there was one.
+    pub(super) fn remove<Q>(&self, key: &Q) -> bool
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
@@ -90,9 +91,22 @@ impl<K: Hash + Eq, V: Default> Aging<K, V> {
         let hash = self.hasher.hash_one(key);
         let mut shard = self.shard(hash).lock();
         let Shard { young, old } = &mut *shard;
+        let mut removed = false;
         for generation in [young, old] {
             if let Ok(entry) = generation.find_entry(hash, |(known, _)| known.borrow() == key) {
                 entry.remove();
+                removed = true;
+            }
+        }
+        removed
+    }
+
+    /// Reads every entry, some of them at a time.
+    pub(super) fn each(&self, mut read: impl FnMut(&K, &V)) {
+        for shard in &self.shards {
+            let shard = shard.lock();
+            for (key, value) in shard.young.iter().chain(&shard.old) {
+                read(key, value);
             }
         }
     }

@@ -9,20 +9,26 @@ mod failures;
 mod flood;
 mod habits;
 mod ledger;
+mod onboardings;
 mod open_calls;
+mod origin;
 mod passes;
 mod past;
+mod pin_networks;
 mod ranges;
 mod repeats;
 
 pub use dialing::{Dialing, DialingPattern};
-pub use failures::{Failures, Lock};
+pub use failures::{FailureLimit, FailureLimits, Failures, Lock, Locked, Spot, SpotKind};
 pub use flood::Flood;
 pub use habits::{HabitDay, Habits, Novelty, RangeMark, Traits};
 pub use ledger::{Grant, GrantKind, Ledger, Occupancy};
+pub use onboardings::{Full, Gate, OnboardingLimits, Onboardings};
 pub use open_calls::{OpenCall, OpenCalls, SlotTimes};
+pub use origin::Origin;
 pub use passes::Passes;
 pub use past::Past;
+pub use pin_networks::PinNetworks;
 pub use ranges::{RangeCallers, Ranges, Tested};
 pub use repeats::{Repeats, Repetition};
 
@@ -86,8 +92,12 @@ pub struct Watch {
     pub flood: Flood,
     /// Calls of one caller to one destination (R13).
     pub repeats: Repeats,
-    /// Failed verifications an account (R17).
+    /// Failed verifications (R17).
     pub failures: Failures,
+    /// From where policies' PINs have been typed right.
+    pub pin_networks: PinNetworks,
+    /// Accounts that were onboarded by their callers (R20).
+    pub onboardings: Onboardings,
     /// Numbers that callers have proved themselves for (V06).
     pub passes: Passes,
     /// What accounts have dialed abroad within the last hour (R18).
@@ -105,6 +115,8 @@ impl Watch {
             flood: Flood::with_capacity(keys),
             repeats: Repeats::with_capacity(keys),
             failures: Failures::with_capacity(keys),
+            pin_networks: PinNetworks::with_capacity(keys / 8),
+            onboardings: Onboardings::with_capacity(keys / 8),
             passes: Passes::with_capacity(keys),
             dialing: Dialing::with_capacity(keys / 8),
             ranges: Ranges::with_capacity(keys / 2),

@@ -185,6 +185,7 @@ impl Admin {
                 ));
             }
         }
+        warnings.extend(self.lock_warnings(caller.domain.as_deref()));
         let whole = caller.domain.is_none();
         let (accounts, entries, calls) = match &caller.domain {
             None => {

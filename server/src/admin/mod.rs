@@ -4,12 +4,14 @@
 mod accounts;
 mod decisions;
 mod entries;
+mod locks;
 mod policies;
 mod tokens;
 
 pub use accounts::{AccountChange, AccountView, LimitsChange};
 pub use decisions::{DecisionPage, JournalOverview, Overview};
 pub use entries::{EntryLine, Import, Imported, ListKeeper, RejectedLine, line_field};
+pub use locks::{LockView, LockedThing, Unlocking};
 pub use policies::{PolicyView, read as read_policy, write as write_policy};
 pub use tokens::NewToken;
 

@@ -8,7 +8,7 @@ use tfps_engine::{
     policy::{DEFAULT, Policy, PolicyDocument},
 };
 
-use super::{Admin, AdminError, accounts::check_pin, accounts::version_of, cursor, page_size};
+use super::{Admin, AdminError, accounts::hash_new_pin, accounts::version_of, cursor, page_size};
 use crate::{
     auth::{Permission, Principal},
     state::Snapshot,
@@ -129,7 +129,8 @@ impl Admin {
         let new_pin = if pin.is_empty() {
             None
         } else {
-            Some(check_pin(pin, "policy.verification.pin").await?)
+            let least = document.verification.min_pin_digits;
+            Some(hash_new_pin(pin, least, "", "policy.verification.pin").await?)
         };
         let _turn = self.turns.lock().await;
         let at = self.clock.now();

@@ -188,6 +188,7 @@ impl App {
             Arc::clone(&store),
             Arc::clone(&book),
             clock.clone(),
+            metrics.clone(),
         ));
         let trainer = Arc::new(Trainer {
             state: Arc::clone(&state),
@@ -288,6 +289,7 @@ impl App {
                 let told = Told {
                     metrics,
                     state,
+                    admin: Arc::clone(&admin),
                     journal: Arc::clone(&journal),
                     operation: Arc::clone(&operation),
                     stopping: watch_stopping,

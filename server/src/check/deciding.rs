@@ -11,10 +11,9 @@ use parking_lot::{ArcMutexGuard, Mutex, RawMutex};
 use tfps_engine::{
     call::{CallAttempt, Injection, RawAttempt},
     decision::Purpose,
-    facts::{Counting, Facts, Standpoint, is_public},
+    facts::{Counting, Facts, Standing, Standpoint, is_public},
     judge::{Paused, Stage, Trial, judge_injection},
-    policy::Policy,
-    usage::Ledger,
+    usage::{Ledger, Origin},
 };
 use tokio::sync::Notify;
 
@@ -28,7 +27,7 @@ use super::{
 use crate::{
     auth::Principal,
     journal::{DecisionRecord, Entry},
-    state::{About, Claim, Claimed, Resident, Snapshot},
+    state::{About, Claim, Claimed, Pending, Resident, Snapshot},
 };
 
 impl Checker {
@@ -222,14 +221,9 @@ impl Checker {
         snapshot: &Snapshot,
     ) -> Step<'a> {
         if let Some(purpose) = purpose(&record) {
-            let policy = self
-                .standing(
-                    snapshot,
-                    &asked.call,
-                    resident.map(|resident| &resident.account),
-                )
-                .policy;
-            self.challenge(&mut record, purpose, &asked, policy);
+            let account = resident.map(|resident| &resident.account);
+            let standing = self.standing(snapshot, &asked.call, account);
+            self.challenge(&mut record, purpose, &asked, standing);
         }
         with_call(&mut record, asked.call, asked.source_text);
         self.write(&mut record, asked.started, asked.claimed);
@@ -242,18 +236,20 @@ impl Checker {
         record: &mut DecisionRecord,
         purpose: Purpose,
         asked: &Asked<'_>,
-        policy: &Policy,
+        standing: Standing<'_>,
     ) {
-        let lifetime = i64::from(policy.document.verification.challenge_seconds);
-        let expires_at = asked.at + jiff::SignedDuration::from_secs(lifetime);
-        let pending = self.state.challenges.issue(
-            &asked.call.account,
-            About::Call(purpose),
-            &asked.call.dialed,
-            asked.at,
-            expires_at,
-            random_id,
-        );
+        let lifetime = i64::from(standing.policy.document.verification.challenge_seconds);
+        let new = Pending {
+            id: String::new(),
+            account: asked.call.account.clone(),
+            about: About::Call(purpose),
+            dialed: asked.call.dialed.clone(),
+            origin: Origin::of(&asked.call),
+            expires_at: asked.at + jiff::SignedDuration::from_secs(lifetime),
+        };
+        let known = standing.account.is_some();
+        let challenges = &self.state.challenges;
+        let pending = challenges.issue(new, known, asked.at, random_id);
         record.challenge_expires_at = pending.expires_at.as_millisecond();
         record.challenge_id = pending.id;
     }

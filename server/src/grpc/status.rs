@@ -196,7 +196,10 @@ impl From<VerifyError> for Status {
             VerifyError::Blocked(_) => plain(Code::FailedPrecondition, "ACCOUNT_BLOCKED", &error),
             VerifyError::Locked { .. } => plain(Code::FailedPrecondition, "LOCKED", &error),
             VerifyError::UsedUp(_) => plain(Code::FailedPrecondition, "CHALLENGE_USED_UP", &error),
-            VerifyError::NoPin(_) => plain(Code::FailedPrecondition, "NO_PIN", &error),
+            VerifyError::Full(_) => plain(Code::FailedPrecondition, "TOO_MANY_ONBOARDED", &error),
+            VerifyError::NoPin(_) | VerifyError::NoPinOfUnknown(_) => {
+                plain(Code::FailedPrecondition, "NO_PIN", &error)
+            }
             VerifyError::NoVerification(_) => {
                 plain(Code::FailedPrecondition, "NO_VERIFICATION", &error)
             }

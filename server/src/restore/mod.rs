@@ -2,16 +2,17 @@
 
 mod calls;
 
-use std::{collections::HashSet, fs, path::Path, sync::Arc};
+use std::{collections::HashSet, fs, net::IpAddr, path::Path, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use tfps_engine::{
     call::AccountId,
     exposure::{self, Rates},
     lists::{Action, Change, EntryKey, EntryKind, EntryValue, ListEntry, Lists},
+    network::SourceNetwork,
     policy::{DEFAULT, Policy, PolicyDocument},
     risk::{Cleared, RiskModel},
-    usage::Day,
+    usage::{Day, Origin},
 };
 
 use crate::{
@@ -271,7 +272,10 @@ async fn usage(store: &dyn Store, state: &State, at: Timestamp) -> Result<(), Re
         calls::open_call(state, &call, at);
     }
     for (account, when) in store.failures(at - LONGEST_LOCK).await? {
-        state.watch.failures.record(&account, when);
+        let snapshot = state.snapshot.load();
+        let limits = state.policy(&snapshot, &account).failure_limits();
+        let failures = &state.watch.failures;
+        failures.record(&account, &limits.account, when);
     }
     Ok(())
 }
@@ -386,9 +390,10 @@ fn limits_challenge(
         account: opened.account,
         about: About::Limits,
         dialed: String::new(),
+        origin: Origin::default(),
         expires_at: opened.first_opened_at + SignedDuration::from_secs(lifetime),
     };
-    state.challenges.restore(pending, at);
+    state.challenges.restore(pending, true, at);
 }
 
 fn challenge(state: &State, passed: &HashSet<String>, decision: &DecisionRecord, at: Timestamp) {
@@ -406,7 +411,16 @@ fn challenge(state: &State, passed: &HashSet<String>, decision: &DecisionRecord,
         account,
         about: About::Call(purpose),
         dialed: decision.dialed_number.clone(),
+        origin: Origin {
+            network: decision
+                .source_ip
+                .parse::<IpAddr>()
+                .ok()
+                .map(SourceNetwork::from),
+            trunk: decision.trunk.as_str().into(),
+        },
         expires_at,
     };
-    state.challenges.restore(pending, at);
+    let known = state.accounts.get(&pending.account).is_some();
+    state.challenges.restore(pending, known, at);
 }

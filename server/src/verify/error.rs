@@ -1,7 +1,9 @@
 //! Why a verification can't go on.
 
-use jiff::Timestamp;
-use tfps_engine::call::AccountId;
+use tfps_engine::{
+    call::AccountId,
+    usage::{Full, Locked},
+};
 
 use crate::{auth::Refusal, store::StoreError};
 
@@ -52,16 +54,17 @@ pub enum VerifyError {
         "there is no account {0}: who is not known introduces himself by calling, not by changing limits"
     )]
     UnknownAccount(AccountId),
-    /// The account is locked.
-    #[error("{account} is locked by {failures} failed verifications until {until}")]
+    /// The account is locked, or where its call came from.
+    #[error("{account} can't verify now: {locked}; `tfpsctl unlock` ends it")]
     Locked {
         /// The account.
         account: AccountId,
-        /// How many failed.
-        failures: u32,
-        /// Until when.
-        until: Timestamp,
+        /// What is locked, and until when.
+        locked: Box<Locked>,
     },
+    /// As many have been onboarded as may be.
+    #[error("nobody more can be onboarded now: {0}")]
+    Full(Full),
     /// It was opened too often.
     #[error("the challenge was passed, or opened as often as it may be ({0} times)")]
     UsedUp(u32),
@@ -70,6 +73,11 @@ pub enum VerifyError {
         "the policy `{0}` verifies by PIN, and neither the account nor the policy has one: set it with `tfpsctl set … --pin-file` or in the policy"
     )]
     NoPin(String),
+    /// The policy verifies by PIN, which opens no unknown account.
+    #[error(
+        "there is no account {0}, and verification is by PIN, which opens no unknown account: create it with `tfpsctl create`"
+    )]
+    NoPinOfUnknown(AccountId),
     /// The policy has no verification.
     #[error("the policy `{0}` has no verification")]
     NoVerification(String),
@@ -88,4 +96,13 @@ pub enum VerifyError {
     /// The machine fails.
     #[error("a PIN could not be hashed: {0}")]
     Hash(String),
+}
+
+impl VerifyError {
+    pub(super) fn locked(account: &AccountId, locked: Locked) -> Self {
+        Self::Locked {
+            account: account.clone(),
+            locked: Box::new(locked),
+        }
+    }
 }

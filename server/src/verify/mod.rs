@@ -2,19 +2,20 @@
 
 mod change;
 mod error;
+mod locks;
 mod secret;
 mod turns;
 mod wanted;
 
 pub use change::grant_of;
 pub use error::VerifyError;
-pub use secret::{PIN_DIGITS, hash_pin};
+pub use secret::{check_pin, hash_pin};
 pub use wanted::Wanted;
 
 use std::sync::Arc;
 
 use self::{
-    secret::{Pins, captcha, captcha_fits, digits_hash},
+    secret::{Pin, Pins, captcha, captcha_fits, digits_hash},
     turns::Turns,
 };
 use crate::{
@@ -27,6 +28,7 @@ use crate::{
         AccountRecord, GrantRecord, Passed, Store, StoreError, VerificationRecord,
         VerificationStatus,
     },
+    telemetry::Metrics,
 };
 use jiff::{SignedDuration, Timestamp};
 use tfps_engine::{
@@ -43,7 +45,10 @@ pub struct Verifier {
     store: Arc<dyn Store>,
     book: Arc<Book>,
     clock: Clock,
+    metrics: Metrics,
     turns: Turns,
+    network_turns: Turns,
+    pin_turns: Turns,
     pins: Pins,
 }
 
@@ -83,13 +88,22 @@ pub struct Completed {
 
 impl Verifier {
     /// A verifier.
-    pub fn new(state: Arc<State>, store: Arc<dyn Store>, book: Arc<Book>, clock: Clock) -> Self {
+    pub fn new(
+        state: Arc<State>,
+        store: Arc<dyn Store>,
+        book: Arc<Book>,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> Self {
         Self {
             state,
             store,
             book,
             clock,
+            metrics,
             turns: Turns::default(),
+            network_turns: Turns::default(),
+            pin_turns: Turns::default(),
             pins: Pins::default(),
         }
     }
@@ -104,14 +118,16 @@ impl Verifier {
         let account = &pending.account;
         let policy = self.policy(account);
         let limits = &policy.document.verification;
-        let failures = self.require_unlocked(account, &policy, at)?;
+        let failures = self.require_unlocked(account, &policy, &pending.origin, at)?;
+        self.require_room(&pending, &policy, at)?;
         let digits = match limits.method {
             VerificationMethod::None => {
                 return Err(VerifyError::NoVerification(policy.document.name.clone()));
             }
             VerificationMethod::Captcha => Some(captcha(limits.captcha_digits)),
             VerificationMethod::Pin => {
-                self.pin_hash(account, &policy).await?;
+                let pin = self.pin(account, &policy).await?;
+                self.require_unlocked_pin(account, &policy, &pin, &pending.origin, at)?;
                 None
             }
         };
@@ -135,6 +151,7 @@ impl Verifier {
                 StoreError::Conflict => VerifyError::UsedUp(limits.max_opens),
                 error => VerifyError::Store(error),
             })?;
+        self.state.challenges.opened(&pending.id, at);
         Ok(Opened {
             id,
             method: limits.method,
@@ -164,22 +181,47 @@ impl Verifier {
             return Err(VerifyError::Over(id.to_owned()));
         }
         let policy = self.policy(&account);
-        self.require_unlocked(&account, &policy, at)?;
-        let right = match &record.digits_hash {
-            Some(hash) => captcha_fits(id, digits, hash),
+        // Of a challenge that waits no longer nothing is told, right digits or not.
+        let pending = self.waiting(&record, at)?;
+        // Always in this order, so that nobody waits for one who waits for them: account, network, PIN.
+        let _network = match &pending.origin.network {
+            Some(network) => Some(self.network_turns.of(network).await),
+            None => None,
+        };
+        self.require_unlocked(&account, &policy, &pending.origin, at)?;
+        self.require_room(&pending, &policy, at)?;
+        let _pin;
+        let (right, pin) = match &record.digits_hash {
+            Some(hash) => (captcha_fits(id, digits, hash), None),
             None => {
-                let hash = self.pin_hash(&account, &policy).await?;
-                self.pins
-                    .fits(hash, digits)
-                    .await
-                    .map_err(VerifyError::Hash)?
+                let pin = self.pin(&account, &policy).await?;
+                if matches!(pin, Pin::Policy(_)) {
+                    let whose = (account.domain(), &policy.document.name);
+                    _pin = self.pin_turns.of(&whose).await;
+                }
+                self.require_unlocked_pin(&account, &policy, &pin, &pending.origin, at)?;
+                let fits = self.pins.fits(pin.hash().to_owned(), digits).await;
+                (fits.map_err(VerifyError::Hash)?, Some(pin))
             }
         };
-        if right {
-            self.pass(&record, &policy, at).await
-        } else {
-            self.fail(&record, &policy, at).await
+        if !right {
+            return self
+                .fail(&record, &pending, &policy, pin.as_ref(), at)
+                .await;
         }
+        let passed = self.pass(&record, &policy, at).await?;
+        if matches!(pin, Some(Pin::Policy(_))) {
+            self.pin_fits(&pending, &policy, at);
+        }
+        Ok(passed)
+    }
+
+    /// The challenge of a verification, which waits.
+    fn waiting(&self, record: &VerificationRecord, at: Timestamp) -> Result<Pending, VerifyError> {
+        let challenges = &self.state.challenges;
+        challenges
+            .get(&record.challenge_id, at)
+            .ok_or_else(|| VerifyError::Over(record.id.clone()))
     }
 
     async fn pass(
@@ -192,11 +234,8 @@ impl Verifier {
         // One change of an account at a time, so that what is read is still so when it is written, and a challenge is
         // passed once however many of its captchas are typed.
         let _turn = self.book.turn().await;
-        let pending = self
-            .state
-            .challenges
-            .get(&record.challenge_id, at)
-            .ok_or_else(|| VerifyError::Over(record.id.clone()))?;
+        let pending = self.waiting(record, at)?;
+        self.require_room(&pending, policy, at)?;
         let (change, words) = self.change(&pending, policy, at).await?;
         let change = self
             .store
@@ -207,7 +246,10 @@ impl Verifier {
                 error => VerifyError::Store(error),
             })?;
         match &change {
-            Passed::Created(made) => self.state.enter(made.account.clone()),
+            Passed::Created(made) => {
+                self.state.enter(made.account.clone());
+                self.onboarded(&pending, policy, at);
+            }
             Passed::Updated(made) => drop(self.state.accounts.put(made.account.clone())),
             Passed::Granted(made) => self.grant(made, at),
             Passed::Nothing => self.let_through(&pending, policy, at),
@@ -231,7 +273,9 @@ impl Verifier {
     async fn fail(
         &self,
         record: &VerificationRecord,
+        pending: &Pending,
         policy: &Policy,
+        pin: Option<&Pin>,
         at: Timestamp,
     ) -> Result<Completed, VerifyError> {
         self.store
@@ -241,10 +285,7 @@ impl Verifier {
                 StoreError::Conflict => VerifyError::Over(record.id.clone()),
                 error => VerifyError::Store(error),
             })?;
-        let account = &record.account;
-        self.state.watch.failures.record(account, at);
-        let lock = self.lock(account, policy, at);
-        tracing::info!(%account, failures = lock.failures, locked = lock.until.is_some(), "a caller failed a verification");
+        let lock = self.failed(pending, policy, pin, at);
         Ok(Completed {
             passed: false,
             change: String::new(),
@@ -287,39 +328,24 @@ impl Verifier {
             })
     }
 
-    /// The failures of an account that is not locked.
-    fn require_unlocked(
-        &self,
-        account: &AccountId,
-        policy: &Policy,
-        at: Timestamp,
-    ) -> Result<u32, VerifyError> {
-        let lock = self.lock(account, policy, at);
-        match lock.until {
-            None => Ok(lock.failures),
-            Some(until) => Err(VerifyError::Locked {
-                account: account.clone(),
-                failures: lock.failures,
-                until: Timestamp::from_second(until).unwrap_or(at),
-            }),
-        }
-    }
-
     fn lock(&self, account: &AccountId, policy: &Policy, at: Timestamp) -> Lock {
-        let limits = &policy.document.verification;
-        self.state
-            .watch
-            .failures
-            .lock(account, limits.max_failures, limits.lock_seconds, at)
+        let limits = policy.failure_limits();
+        let failures = &self.state.watch.failures;
+        failures.lock(account, &limits.account, at)
     }
 
-    async fn pin_hash(&self, account: &AccountId, policy: &Policy) -> Result<String, VerifyError> {
+    /// The PIN that an account is asked for. The policy's opens no account that is not known.
+    async fn pin(&self, account: &AccountId, policy: &Policy) -> Result<Pin, VerifyError> {
         let own = match self.store.account(account).await {
             Ok(record) => record.pin_hash,
-            Err(StoreError::NotFound) => None,
+            Err(StoreError::NotFound) => {
+                return Err(VerifyError::NoPinOfUnknown(account.clone()));
+            }
             Err(error) => return Err(VerifyError::Store(error)),
         };
-        own.or_else(|| policy.document.verification.pin_hash.clone())
+        let of_policy = || policy.document.verification.pin_hash.clone();
+        own.map(Pin::Own)
+            .or_else(|| of_policy().map(Pin::Policy))
             .ok_or_else(|| VerifyError::NoPin(policy.document.name.clone()))
     }
 }

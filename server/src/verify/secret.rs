@@ -7,8 +7,25 @@ use tokio::sync::Semaphore;
 
 /// Hashes of PINs that are computed at once: each takes 19 MiB and some 20 ms.
 const HASHES_AT_ONCE: usize = 2;
-/// The longest and the shortest PIN.
-pub const PIN_DIGITS: std::ops::RangeInclusive<usize> = 4..=16;
+/// The longest PIN.
+const LONGEST_PIN: usize = 16;
+
+/// The hash of the PIN that a caller is asked for, in PHC form.
+#[derive(Debug)]
+pub(super) enum Pin {
+    /// The account's own.
+    Own(String),
+    /// The policy's, which others are asked for as well.
+    Policy(String),
+}
+
+impl Pin {
+    /// The hash.
+    pub(super) fn hash(&self) -> &str {
+        let (Self::Own(hash) | Self::Policy(hash)) = self;
+        hash
+    }
+}
 
 /// Compares PINs with their hashes, some at once.
 #[derive(Debug)]
@@ -45,6 +62,46 @@ impl Pins {
         .await
         .map_err(|error| error.to_string())?
     }
+}
+
+/// Whether a new PIN is long enough and not among the first that anybody tries. `username` is the account's, or empty.
+///
+/// # Errors
+/// Says what is wrong with it, and what would be right.
+pub fn check_pin(pin: &str, least: usize, username: &str) -> Result<(), String> {
+    if !(least..=LONGEST_PIN).contains(&pin.len()) || !pin.bytes().all(|byte| byte.is_ascii_digit())
+    {
+        return Err(format!(
+            "must be {least} to {LONGEST_PIN} digits (the policy's verification.min_pin_digits)"
+        ));
+    }
+    let easy = |why| Err(format!("is easily guessed: {why}; choose digits at random"));
+    let digits = pin.as_bytes();
+    let steps = |by: u8| {
+        digits
+            .windows(2)
+            .all(|pair| (pair[0] - b'0' + by) % 10 == pair[1] - b'0')
+    };
+    if steps(1) || steps(9) {
+        return easy("it counts up or down");
+    }
+    // 111111, 121212, 123123.
+    let repeats =
+        |length| (length..digits.len()).all(|place| digits[place] == digits[place - length]);
+    if (1..=digits.len() / 2).any(repeats) {
+        return easy("it repeats itself");
+    }
+    let number: String = username.chars().filter(char::is_ascii_digit).collect();
+    let backwards: String = pin.chars().rev().collect();
+    let short = number.len() >= 3 && pin.trim_matches('0') == number.trim_matches('0');
+    if number.contains(pin)
+        || number.contains(&backwards)
+        || short
+        || (number.len() >= 4 && pin.contains(&number))
+    {
+        return easy("it is the account's own number");
+    }
+    Ok(())
 }
 
 /// Hashes a PIN, off the threads that answer calls.
@@ -113,6 +170,47 @@ mod tests {
             counts.iter().all(|count| (1_700..2_300).contains(count)),
             "{counts:?}"
         );
+    }
+
+    #[test]
+    fn a_pin_that_anybody_tries_first_is_refused() {
+        for (pin, username) in [
+            ("111111", ""),
+            ("000000", ""),
+            ("123456", ""),
+            ("654321", ""),
+            ("890123", ""),
+            ("210987", ""),
+            ("121212", ""),
+            ("123123", ""),
+            ("47114711", ""),
+            ("460123", "+442079460123"),
+            ("321064", "+442079460123"),
+            ("471100", "4711"),
+            ("004711", "4711"),
+            ("947110", "4711"),
+            ("000101", "101"),
+        ] {
+            let refused = check_pin(pin, 6, username).unwrap_err();
+            assert!(refused.contains("easily guessed"), "{pin}: {refused}");
+        }
+        for (pin, username) in [
+            ("284713", ""),
+            ("284713", "1001"),
+            ("100284", "alice1"),
+            ("112358", ""),
+        ] {
+            assert_eq!(check_pin(pin, 6, username), Ok(()), "{pin}");
+        }
+        for pin in ["28471", "", "28471a", "28471328471328471", "２８４７１３"] {
+            assert!(
+                check_pin(pin, 6, "")
+                    .unwrap_err()
+                    .contains("6 to 16 digits"),
+                "{pin}"
+            );
+        }
+        assert_eq!(check_pin("2847", 4, ""), Ok(()));
     }
 
     #[tokio::test]

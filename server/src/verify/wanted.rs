@@ -1,7 +1,7 @@
 //! Which challenge a verification is opened for.
 
 use jiff::{SignedDuration, Timestamp};
-use tfps_engine::call::AccountId;
+use tfps_engine::{call::AccountId, usage::Origin};
 
 use super::{Verifier, VerifyError};
 use crate::{
@@ -103,19 +103,21 @@ impl Verifier {
     fn about_limits(&self, account: &AccountId, at: Timestamp) -> Result<Pending, VerifyError> {
         self.require_may_change_limits(account)?;
         let policy = self.policy(account);
-        self.require_unlocked(account, &policy, at)?;
+        let origin = Origin::default();
+        self.require_unlocked(account, &policy, &origin, at)?;
         if !policy.verifies() {
             return Err(VerifyError::NoVerification(policy.document.name.clone()));
         }
         let lifetime = i64::from(policy.document.verification.challenge_seconds);
-        Ok(self.state.challenges.issue(
-            account,
-            About::Limits,
-            "",
-            at,
-            at + SignedDuration::from_secs(lifetime),
-            random_id,
-        ))
+        let new = Pending {
+            id: String::new(),
+            account: account.clone(),
+            about: About::Limits,
+            dialed: String::new(),
+            origin,
+            expires_at: at + SignedDuration::from_secs(lifetime),
+        };
+        Ok(self.state.challenges.issue(new, true, at, random_id))
     }
 
     fn require_may_change_limits(&self, account: &AccountId) -> Result<(), VerifyError> {

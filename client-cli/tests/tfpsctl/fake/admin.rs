@@ -185,6 +185,24 @@ impl AdminService for Fake {
         }))
     }
 
+    async fn list_locks(&self, _request: Request<ListLocksRequest>) -> Answer<ListLocksResponse> {
+        let locks = data::locks();
+        Ok(Response::new(ListLocksResponse {
+            total_size: locks.len() as u64 + 1,
+            locks,
+        }))
+    }
+
+    async fn unlock(&self, request: Request<UnlockRequest>) -> Answer<UnlockResponse> {
+        let request = request.into_inner();
+        if request.source == "192.0.2.1" {
+            return Err(Status::not_found(
+                "there is no failed verification of source 192.0.2.1",
+            ));
+        }
+        Ok(Response::new(UnlockResponse {}))
+    }
+
     async fn list_policies(
         &self,
         request: Request<ListPoliciesRequest>,

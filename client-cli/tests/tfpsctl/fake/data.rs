@@ -383,6 +383,38 @@ pub fn status() -> GetStatusResponse {
     }
 }
 
+pub fn locks() -> Vec<Lock> {
+    let lock = |kind: LockKind| Lock {
+        kind: kind.into(),
+        domain: "example.com".to_owned(),
+        failures: 4,
+        since: time("2026-06-08T21:30:00Z"),
+        until: time("2026-06-08T22:30:00Z"),
+        reason: "4 failed verifications".to_owned(),
+        ..Default::default()
+    };
+    vec![
+        Lock {
+            username: "mallory".to_owned(),
+            source: "198.51.100.7".to_owned(),
+            ..lock(LockKind::Account)
+        },
+        Lock {
+            source: "2001:db8::/64".to_owned(),
+            known: true,
+            ..lock(LockKind::Source)
+        },
+        Lock {
+            trunk: "carrier".to_owned(),
+            ..lock(LockKind::Trunk)
+        },
+        Lock {
+            policy: "default".to_owned(),
+            ..lock(LockKind::PolicyPin)
+        },
+    ]
+}
+
 pub fn statistics() -> GetStatisticsResponse {
     let count = |key: &str, count| StatisticsCount {
         key: key.to_owned(),

@@ -5,7 +5,7 @@ use tfps_engine::{account::Limits, call::AccountId, number::CountrySet};
 use crate::{
     admin::{Admin, AdminError},
     store::AccountRecord,
-    verify::{PIN_DIGITS, hash_pin},
+    verify::{check_pin, hash_pin},
 };
 
 /// The longest e-mail address (RFC 5321), in bytes.
@@ -141,20 +141,35 @@ impl Admin {
         }
         match change.pin.as_deref() {
             None | Some("") => Ok(None),
-            Some(pin) => check_pin(pin, "account.pin").await.map(Some),
+            Some(pin) => {
+                let least = self.least_pin_digits(id, change.policy.as_deref());
+                let hash = hash_new_pin(pin, least, id.username(), "account.pin").await;
+                hash.map(Some)
+            }
         }
     }
 }
 
-/// Checks a PIN and hashes it.
-pub(in crate::admin) async fn check_pin(pin: &str, field: &str) -> Result<String, AdminError> {
-    if !PIN_DIGITS.contains(&pin.len()) || !pin.bytes().all(|byte| byte.is_ascii_digit()) {
-        let (low, high) = (PIN_DIGITS.start(), PIN_DIGITS.end());
-        return Err(AdminError::field(
-            field,
-            format!("must be {low} to {high} digits"),
-        ));
+impl Admin {
+    /// How many digits a PIN of an account has at the least, once it is under the policy that is named.
+    fn least_pin_digits(&self, id: &AccountId, named: Option<&str>) -> u32 {
+        let present = self.state.accounts.get(id);
+        let present = present.as_deref();
+        let named = named.or_else(|| present?.account.policy.as_deref());
+        let policy = self.policy_of(id, named);
+        policy.document.verification.min_pin_digits
     }
+}
+
+/// Checks a new PIN, of an account or (without a username) of a policy, and hashes it.
+pub(in crate::admin) async fn hash_new_pin(
+    pin: &str,
+    least: u32,
+    username: &str,
+    field: &str,
+) -> Result<String, AdminError> {
+    check_pin(pin, least as usize, username)
+        .map_err(|problem| AdminError::field(field, problem))?;
     hash_pin(pin.to_owned())
         .await
         .map_err(|error| AdminError::Precondition(format!("the PIN could not be hashed: {error}")))

@@ -2,7 +2,7 @@
 
 mod change;
 
-pub(super) use change::check_pin;
+pub(super) use change::hash_new_pin;
 pub use change::{AccountChange, LimitsChange};
 
 use std::sync::Arc;
@@ -240,12 +240,8 @@ impl Admin {
         let at = self.clock.now();
         let policy = self.policy_of(id, record.account.policy.as_deref());
         let day = tfps_engine::usage::Day::of(policy.local(at).date());
-        let limits = &policy.document.verification;
-        let lock = self
-            .state
-            .watch
-            .failures
-            .lock(id, limits.max_failures, limits.lock_seconds, at);
+        let limits = policy.failure_limits();
+        let lock = self.state.watch.failures.lock(id, &limits.account, at);
         let (occupancy, exposure, grants) = match self.state.accounts.get(id) {
             Some(resident) => {
                 let ledger = resident.ledger.lock();

@@ -4,6 +4,7 @@ mod accounts;
 mod calls;
 mod decisions;
 mod entries;
+mod locks;
 mod operation;
 mod policies;
 mod tokens;
@@ -110,6 +111,17 @@ impl AdminService for AdminRpc {
         request: Request<v1::UnblockAccountRequest>,
     ) -> Answer<v1::UnblockAccountResponse> {
         accounts::unblock(self, request).await
+    }
+
+    async fn list_locks(
+        &self,
+        request: Request<v1::ListLocksRequest>,
+    ) -> Answer<v1::ListLocksResponse> {
+        locks::list(self, &request)
+    }
+
+    async fn unlock(&self, request: Request<v1::UnlockRequest>) -> Answer<v1::UnlockResponse> {
+        locks::unlock(self, request).await
     }
 
     async fn list_policies(

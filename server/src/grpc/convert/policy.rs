@@ -80,6 +80,14 @@ pub(crate) fn view(view: &PolicyView) -> v1::Policy {
             pin: String::new(),
             has_pin: verification.pin_hash.is_some(),
             ask_limits: verification.ask_limits,
+            max_failures_per_source: Some(verification.max_failures_per_source),
+            max_failures_per_trunk: Some(verification.max_failures_per_trunk),
+            max_pin_failures: Some(verification.max_pin_failures),
+            longest_lock_seconds: Some(verification.longest_lock_seconds),
+            min_pin_digits: Some(verification.min_pin_digits),
+            onboardings_per_source: Some(verification.onboardings_per_source),
+            onboardings_per_trunk: Some(verification.onboardings_per_trunk),
+            onboardings_per_domain: Some(verification.onboardings_per_domain),
         }),
         repeats: Some(v1::RepeatLimit {
             max_repeats: document.repeats.max_repeats,
@@ -384,6 +392,37 @@ fn read_verification(
     own.grace_calls = verification.grace_calls;
     take(&mut own.quota_step, verification.quota_step);
     own.ask_limits = verification.ask_limits;
+    // What is told to be 0 is 0: of these it means any number, or is refused.
+    for (own, given) in [
+        (
+            &mut own.longest_lock_seconds,
+            verification.longest_lock_seconds,
+        ),
+        (&mut own.min_pin_digits, verification.min_pin_digits),
+        (
+            &mut own.max_failures_per_source,
+            verification.max_failures_per_source,
+        ),
+        (
+            &mut own.max_failures_per_trunk,
+            verification.max_failures_per_trunk,
+        ),
+        (&mut own.max_pin_failures, verification.max_pin_failures),
+        (
+            &mut own.onboardings_per_source,
+            verification.onboardings_per_source,
+        ),
+        (
+            &mut own.onboardings_per_trunk,
+            verification.onboardings_per_trunk,
+        ),
+        (
+            &mut own.onboardings_per_domain,
+            verification.onboardings_per_domain,
+        ),
+    ] {
+        *own = given.unwrap_or(*own);
+    }
     Ok(())
 }
 

@@ -1,0 +1,102 @@
+//! The network that a source address stands for when sources are counted.
+
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
+
+/// What one party on the internet holds at the least: one IPv4 address, or one IPv6 /64. Whoever has a /64 has 2⁶⁴ addresses to
+/// ask from, so IPv6 sources are counted by it.
+///
+/// IPv4-mapped addresses (RFC 4291), 6to4 (RFC 3056, `2002::/16`) and the well-known NAT64 prefix (RFC 6052, `64:ff9b::/96`) are the IPv4
+/// address that they carry: there is one way to write each network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SourceNetwork {
+    /// An IPv4 address.
+    V4(Ipv4Addr),
+    /// An IPv6 /64: its upper 64 bits.
+    V6(u64),
+}
+
+impl From<IpAddr> for SourceNetwork {
+    fn from(ip: IpAddr) -> Self {
+        let v6 = match ip.to_canonical() {
+            IpAddr::V4(v4) => return Self::V4(v4),
+            IpAddr::V6(v6) => v6,
+        };
+        match v6.segments() {
+            [0x2002, high, low, ..] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
+                Self::V4(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)))
+            }
+            [a, b, c, d, ..] => Self::V6(
+                [a, b, c, d]
+                    .into_iter()
+                    .fold(0, |bits, segment| bits << 16 | u64::from(segment)),
+            ),
+        }
+    }
+}
+
+/// `192.0.2.1`, or `2001:db8:1:2::/64`.
+impl fmt::Display for SourceNetwork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::V4(ip) => ip.fmt(f),
+            Self::V6(bits) => write!(f, "{}/64", Ipv6Addr::from(u128::from(*bits) << 64)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn network(ip: &str) -> SourceNetwork {
+        ip.parse::<IpAddr>().unwrap().into()
+    }
+
+    #[test]
+    fn an_ipv4_address_is_itself_however_it_is_carried() {
+        for ip in [
+            "192.0.2.1",
+            "::ffff:192.0.2.1",
+            "2002:c000:201::1",
+            "2002:c000:0201:ffff:1:2:3:4",
+            "64:ff9b::192.0.2.1",
+        ] {
+            assert_eq!(network(ip).to_string(), "192.0.2.1", "{ip}");
+        }
+    }
+
+    #[test]
+    fn ipv6_is_counted_by_64() {
+        assert_eq!(
+            network("2001:db8:1:2:3:4:5:6").to_string(),
+            "2001:db8:1:2::/64"
+        );
+        assert_eq!(network("2001:db8:1:2::"), network("2001:db8:1:2:ffff::1"));
+        assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
+        // Only the well-known /96 carries an IPv4 address by itself.
+        assert_eq!(
+            network("64:ff9b:1::192.0.2.1").to_string(),
+            "64:ff9b:1::/64"
+        );
+        assert_eq!(network("64:ff9b::1:c000:201").to_string(), "64:ff9b::/64");
+    }
+
+    proptest! {
+        #[test]
+        fn addresses_of_one_network_are_one(prefix: u64, hosts: (u64, u64)) {
+            let of = |host: u64| {
+                IpAddr::V6(Ipv6Addr::from(u128::from(prefix) << 64 | u128::from(host)))
+            };
+            let (one, other) = (SourceNetwork::from(of(hosts.0)), SourceNetwork::from(of(hosts.1)));
+            if let (SourceNetwork::V6(a), SourceNetwork::V6(b)) = (one, other) {
+                prop_assert_eq!(a, b);
+                prop_assert_eq!(a, prefix);
+            }
+        }
+    }
+}
