@@ -6,7 +6,7 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group, criterion_main};
 use tfps_engine::{
     number::{E164, NumberFacts, plan},
-    risk::{Circumstances, Cleared, FULL_WEIGHT, KnownNumbers, Predictor, RiskModel},
+    risk::{Circumstances, Cleared, FULL_WEIGHT, KnownNumbers, Predictor, RiskModel, Thresholds},
 };
 
 /// As many as a large operator's lists have.
@@ -43,11 +43,21 @@ fn prediction(criterion: &mut Criterion) {
                 .map(|(number, _)| predictor.known.around(black_box(number)))
         });
     });
+    let thresholds = Thresholds {
+        challenge: 90,
+        deny: 98,
+        challenges: true,
+    };
     let mut turn = asked.iter().cycle();
     criterion.bench_function("risk/score among 100,000", |bencher| {
         bencher.iter(|| {
             turn.next().map(|(number, plan)| {
-                predictor.score(black_box(number), plan, Circumstances::default())
+                predictor.score(
+                    black_box(number),
+                    plan,
+                    Circumstances::default(),
+                    &thresholds,
+                )
             })
         });
     });

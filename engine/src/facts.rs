@@ -9,9 +9,11 @@ use crate::{
     call::CallAttempt,
     exposure::{Rates, Tariff},
     lists::{Lists, NumberHit, SourceHit},
+    network::SourceNetwork,
     number::{Country, CountrySet, E164, NotANumber, NumberFacts, plan},
-    policy::Policy,
-    risk::{Assessment, Circumstances, Predictor, pays},
+    policy::{Policy, RuleMode},
+    risk::{Assessment, Circumstances, Predictor, Thresholds, pays},
+    rules::Rule,
     usage::{AccountMark, Day, GrantKind, HabitDay, Ledger, Past, Traits, Watch},
 };
 
@@ -200,14 +202,16 @@ impl<'a> Facts<'a> {
             return;
         };
         self.past.watched_days = watch.watched_days(self.at);
-        if let Some(ledger) = ledger {
-            let today = HabitDay::of(self.at);
-            self.past.novelty = ledger.habits().novelty(&self.traits, today);
+        let (today, habits) = (HabitDay::of(self.at), ledger.map(Ledger::habits));
+        if let Some(habits) = habits {
+            self.past.novelty = habits.novelty(&self.traits, today);
         }
         let usual = self.past.novelty.usual_range;
+        let id = &self.call.account;
+        let caller = watch.ranges.caller(id, &self.traits, habits, today);
         self.past.range = watch
             .ranges
-            .observe(account, range, usual, self.at, counting);
+            .observe(&caller, range, usual, self.at, counting);
     }
 
     /// Adds where the call comes from.
@@ -285,7 +289,7 @@ impl<'a> Facts<'a> {
             self.predicted().map(|to| {
                 let circumstances = self.circumstances();
                 let predictor = self.standing.predictor;
-                predictor.score(&to.number, &to.plan, circumstances)
+                predictor.score(&to.number, &to.plan, circumstances, &self.thresholds())
             })
         })
     }
@@ -300,8 +304,19 @@ impl<'a> Facts<'a> {
         self.predicted().map(|to| {
             let circumstances = self.circumstances();
             let predictor = self.standing.predictor;
-            predictor.assess(&to.number, &to.plan, circumstances)
+            predictor.assess(&to.number, &to.plan, circumstances, &self.thresholds())
         })
+    }
+
+    /// From which scores on the policy objects.
+    fn thresholds(&self) -> Thresholds {
+        let policy = self.policy();
+        let risk = &policy.document.risk;
+        Thresholds {
+            challenge: risk.challenge_score,
+            deny: risk.deny_score,
+            challenges: policy.verifies() && policy.mode(Rule::Risk) == RuleMode::Challenge,
+        }
     }
 
     /// The number, where the call is one that fraudsters are paid for: abroad, or to a number of the home country that costs more.
@@ -343,11 +358,11 @@ pub fn traits_of(
 }
 
 /// Whether an address is one of the public internet's. Private (RFC 1918, RFC 4193), shared (CGNAT, RFC 6598), loopback,
-/// link-local, multicast, unspecified and reserved addresses have no country and no reputation. An IPv4-mapped one is its
-/// IPv4. Addresses for documentation and benchmarks count as public: nobody calls from them but examples and tests.
+/// link-local, multicast, unspecified and reserved addresses have no country and no reputation. One that carries an IPv4
+/// address ([`SourceNetwork`]) is as that is. Addresses for documentation and benchmarks count as public: nobody calls from them but examples and tests.
 pub fn is_public(ip: IpAddr) -> bool {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => {
+    match (SourceNetwork::from(ip), ip) {
+        (SourceNetwork::V4(ip), _) | (_, IpAddr::V4(ip)) => {
             let [a, b, ..] = ip.octets();
             let shared = a == 100 && (64..128).contains(&b);
             let reserved = a == 0 || a >= 240;
@@ -358,7 +373,7 @@ pub fn is_public(ip: IpAddr) -> bool {
                 || shared
                 || reserved)
         }
-        IpAddr::V6(ip) => {
+        (SourceNetwork::V6(_), IpAddr::V6(ip)) => {
             !(ip.is_loopback()
                 || ip.is_unspecified()
                 || ip.is_multicast()
@@ -402,6 +417,8 @@ mod tests {
             "::ffff:127.0.0.1",
             "::ffff:169.254.1.1",
             "::ffff:100.64.0.1",
+            "2002:a00:1::1",
+            "64:ff9b::192.168.1.1",
         ] {
             assert!(!is_public(special.parse().unwrap()), "{special}");
         }
@@ -413,6 +430,8 @@ mod tests {
             "2001:4860::8888",
             "2001:db8::7",
             "::ffff:8.8.8.8",
+            "2002:808:808::1",
+            "64:ff9b::8.8.8.8",
         ] {
             assert!(is_public(public.parse().unwrap()), "{public}");
         }

@@ -5,12 +5,7 @@
 use std::{sync::Arc, time::Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use tfps_engine::{
-    decision::Verdict,
-    facts::traits_of,
-    number::E164,
-    usage::{AccountMark, HabitDay},
-};
+use tfps_engine::{decision::Verdict, facts::traits_of, number::E164, usage::HabitDay};
 
 use crate::{
     check::verdict_number,
@@ -69,9 +64,11 @@ async fn recall(store: &dyn Store, state: &State, at: Timestamp) -> Result<usize
     let today = HabitDay::of(at);
     state.accounts.for_each(|resident| {
         let ledger = resident.ledger.lock();
-        for range in ledger.habits().usual_ranges(today) {
-            let account = AccountMark::of(&resident.account.id);
-            state.watch.ranges.restore(account, range, at);
+        let (habits, ranges) = (ledger.habits(), &state.watch.ranges);
+        let id = &resident.account.id;
+        for range in habits.usual_ranges(today) {
+            let caller = ranges.caller(id, &habits.last_network(), Some(habits), today);
+            ranges.restore(&caller, range, at);
         }
     });
     state.watch.watched_since(oldest);

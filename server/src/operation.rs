@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// The keys that a running server takes; all others wait for a restart.
-const LIVE: [&str; 30] = [
+const LIVE: [&str; 34] = [
     "list",
     "log.level",
     "requests.default_deadline_ms",
@@ -35,6 +35,8 @@ const LIVE: [&str; 30] = [
     "calls.call_id_seconds",
     "calls.reserved_seconds",
     "calls.started_seconds",
+    "emergency.alarm_calls",
+    "emergency.alarm_seconds",
     "journal.ship_per_second",
     "decisions.keep_days",
     "journal.max_bytes",
@@ -44,6 +46,8 @@ const LIVE: [&str; 30] = [
     "abuseipdb.url",
     "abuseipdb.max_age_days",
     "abuseipdb.timeout_ms",
+    "abuseipdb.daily_look_ups",
+    "abuseipdb.reserved_percent",
     "abuseipdb.blacklist_limit",
     "abuseipdb.blacklist_confidence_minimum",
     "abuseipdb.report",

@@ -55,6 +55,10 @@ pub struct Instruments {
     pub look_ups_late: Counter,
     /// Calls that were asked for again within the lifetime of their Call-ID.
     pub repeated: Counter,
+    /// Emergency calls, which all pass.
+    pub emergency_calls: Counter,
+    /// Alarms since an account or a source made too many of them.
+    pub emergency_alarms: Counter,
     /// Decisions that are not yet in the database.
     pub journal_pending: Gauge,
     /// Bytes of the journal on disk.
@@ -180,6 +184,11 @@ impl Default for Instruments {
             onboardings: counter("onboardings", "Accounts that their callers onboarded"),
             locked,
             onboardings_full,
+            emergency_calls: counter("emergency_calls", "Emergency calls, which all pass"),
+            emergency_alarms: counter(
+                "emergency_alarms",
+                "Alarms since an account or a source made too many emergency calls",
+            ),
             reputation: reputation::metrics::Instruments::register(&mut registry),
             hang_ups,
             hang_ups_outstanding,

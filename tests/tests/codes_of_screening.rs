@@ -1,11 +1,16 @@
 //! The codes that a call gets before its account is looked at, and A00, each provoked over gRPC.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by it")]
 
-use tfps_client::v1::{self, CheckRequest, EntryAction, EntryKind, Verdict};
+use tfps_client::{
+    Client,
+    v1::{self, CheckRequest, EntryAction, EntryKind, Verdict},
+};
 use tfps_tests::{
-    Server,
+    Command, Server,
     claims::denied,
-    scene::{CUBA, DOMAIN, HOME_NUMBER, KNOWN_NETWORKS, LONDON, call, from, key, limits},
+    scene::{
+        CUBA, DOMAIN, ELSEWHERE, HOME_NUMBER, KNOWN_NETWORKS, LONDON, call, from, key, limits,
+    },
 };
 
 #[tokio::test]
@@ -288,5 +293,110 @@ async fn r19_is_a_source_that_floods() {
             .code(from("192.0.2.2", call("alice", HOME_NUMBER)))
             .await,
         "A00"
+    );
+}
+
+#[tokio::test]
+async fn whoever_has_a_64_is_one_source() {
+    let server = Server::open().await;
+    server.account("alice").await;
+    server
+        .policy(|policy| {
+            let flood = policy.flood.get_or_insert_default();
+            (flood.requests_per_second, flood.burst) = (Some(1), 5);
+        })
+        .await;
+    let code = async |ip: String, number: u32| {
+        let dialed = format!("1212555{number:04}");
+        let decision = server.check(from(&ip, call("alice", &dialed))).await;
+        (decision.code, decision.reason)
+    };
+    let mut refused = 0;
+    for host in 1..=200 {
+        let (code, reason) = code(format!("2001:db8:1:2::{host:x}"), host).await;
+        if code == "R19" {
+            let source = "2001:db8:1:2::/64 asks more often";
+            assert!(reason.starts_with(source), "{reason}");
+            refused += 1;
+        }
+    }
+    assert!(refused > 100, "{refused}");
+    // Its neighbours are others, up to a bound for the whole site.
+    let (neighbour, reason) = code("2001:db8:1:9::1".to_owned(), 1_000).await;
+    assert_eq!(neighbour, "A00", "{reason}");
+    let mut refused = 0;
+    for net in 10..510 {
+        let (code, reason) = code(format!("2001:db8:1:{net:x}::1"), 1_000 + net).await;
+        if code == "R19" {
+            let source = "2001:db8:1::/48 asks more often";
+            assert!(reason.starts_with(source), "{reason}");
+            refused += 1;
+        }
+    }
+    assert!(refused > 100, "{refused}");
+}
+
+#[tokio::test]
+async fn a_flood_of_emergency_calls_passes_and_raises_an_alarm() {
+    let server = Command::default().http().start().await;
+    server.account("alice").await;
+    let block = v1::BlockAccountRequest {
+        account: Some(key("alice")),
+        reason: "stolen".to_owned(),
+    };
+    server.admin().block_account(block).await.unwrap();
+    let status = async |client: &Client| {
+        let status = client.get_status(Default::default()).await.unwrap();
+        status.warnings.join("\n")
+    };
+    for _ in 0..4 {
+        assert_eq!(
+            server.code(from("203.0.113.9", call("alice", "911"))).await,
+            "A00"
+        );
+    }
+    assert!(
+        !status(server.admin()).await.contains("emergency"),
+        "people do this"
+    );
+    for _ in 0..200 {
+        assert_eq!(
+            server.code(from("203.0.113.9", call("alice", "911"))).await,
+            "A00"
+        );
+    }
+    // Invented accounts have their source in common.
+    for number in 0..200 {
+        let invented = from("2001:db8::7", call(&format!("nobody{number}"), "112"));
+        assert_eq!(server.code(invented).await, "A00");
+    }
+    let warning = status(server.admin()).await;
+    for who in [
+        "emergency calls: account alice@example.com has made 5 within 60 s",
+        "emergency calls: source 203.0.113.9 has made 5 within 60 s",
+        "by alice@example.com from 203.0.113.9",
+        "emergency calls: source 2001:db8::/64 has made 5 within 60 s",
+    ] {
+        assert!(warning.contains(who), "{who}: {warning}");
+    }
+    let metrics = server.http_get("/metrics").await;
+    for line in [
+        "tfps_emergency_calls_total 404",
+        "tfps_emergency_alarms_total 3",
+    ] {
+        assert!(metrics.lines().any(|other| other == line), "{metrics}");
+    }
+    let logged = server.said().matches("too many emergency calls").count();
+    assert_eq!(logged, 3);
+    assert_eq!(server.decisions(Default::default()).await.len(), 404);
+    // What others do is not a tenant's to see.
+    let secret = server.token(v1::Role::DomainAdmin, ELSEWHERE).await;
+    let elsewhere = status(&server.client_of(&secret).await).await;
+    assert!(!elsewhere.contains("emergency"), "{elsewhere}");
+    let secret = server.token(v1::Role::DomainAdmin, DOMAIN).await;
+    let own = status(&server.client_of(&secret).await).await;
+    assert!(
+        own.contains("account alice@example.com") && !own.contains("source 2001"),
+        "{own}"
     );
 }

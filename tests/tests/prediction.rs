@@ -5,7 +5,7 @@ use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use tfps_client::v1::{self, CheckRequest, Purpose};
 use tfps_tests::{
     Command, Server, eventually,
-    scene::{DOMAIN, HOME_NUMBER, LONDON, call, key, limits, setting},
+    scene::{DOMAIN, ELSEWHERE, HOME_NUMBER, LONDON, call, key, limits, setting},
 };
 
 /// A range of Latvia's that was made up, its last three digits open.
@@ -369,5 +369,156 @@ async fn what_an_account_usually_does_is_known_again_after_a_start() {
     assert!(
         evidence.contains("another account has called the range for moments"),
         "{evidence}"
+    );
+}
+
+/// Puts a call to Paris of an account, of so many days ago, among the decisions that the database has.
+async fn called_paris(database: &mut SqliteConnection, account: (&str, &str), days_ago: i64) {
+    let at = tfps_tests::clock::now() - jiff::SignedDuration::from_hours(24 * days_ago);
+    let (username, domain) = account;
+    sqlx::query(
+        "INSERT INTO decisions SELECT ?, ?, ?, ?, dialed_number, e164, caller_number, source_ip, \
+         'Yealink SIP-T46S 66.85.0.5', concurrent_calls, call_id, forwarded_from, trunk, verdict, code, reason, purpose, \
+         challenge_id, challenge_expires_at, destination_country, source_country, number_kind, off_hours, risk, \
+         monitored_verdict, monitored_code, monitored_reason, policy, latency_us, source_asn FROM decisions \
+         WHERE e164 = '33142345678' ORDER BY id DESC LIMIT 1",
+    )
+    // Ids sort by time: 44 bits of milliseconds stand first.
+    .bind(format!("{:011x}{username:0>13.13}", at.as_millisecond()))
+    .bind(at.as_millisecond())
+    .bind(domain)
+    .bind(username)
+    .execute(database)
+    .await
+    .unwrap();
+}
+
+const TENANTS: [&str; 6] = [
+    "mallory1", "mallory2", "mallory3", "mallory4", "mallory5", "mallory6",
+];
+
+/// A server that has known Alice, and six accounts of each of two domains, for 40 days.
+async fn two_domains() -> Server {
+    let mut server = house().await;
+    server
+        .policy(|policy| policy.allowed_destination_countries.push("FR".to_owned()))
+        .await;
+    for domain in [DOMAIN, ELSEWHERE] {
+        for name in TENANTS {
+            let to = |account: &mut v1::Account| account.domain = domain.to_owned();
+            server.account_with(name, to).await;
+        }
+    }
+    assert_eq!(server.code(call("alice", "33142345678")).await, "A00");
+    server.shipped().await;
+    server.terminate();
+    server.ended().await;
+    let path = server.data_dir().join("tfps.db");
+    let mut database = SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(path))
+        .await
+        .unwrap();
+    for days_ago in [5, 20, 40] {
+        called_paris(&mut database, ("alice", DOMAIN), days_ago).await;
+    }
+    for name in TENANTS {
+        for (days_ago, domain) in [(38, DOMAIN), (37, ELSEWHERE)] {
+            called_paris(&mut database, (name, domain), days_ago).await;
+        }
+    }
+    database.close().await.unwrap();
+    server.restart().await;
+    eventually("it is known what accounts do", async || {
+        server
+            .said()
+            .contains("it is known what accounts usually do")
+            .then_some(())
+    })
+    .await;
+    server
+}
+
+/// Six accounts of a domain call numbers of London's, each for six seconds.
+async fn test_calls(server: &Server, domain: &str) {
+    for (place, name) in TENANTS.into_iter().enumerate() {
+        let account = Some(v1::AccountKey {
+            username: name.to_owned(),
+            domain: domain.to_owned(),
+        });
+        let call_id = format!("{name}@{domain}");
+        let attempt = CheckRequest {
+            account: account.clone(),
+            call_id: call_id.clone(),
+            source_ip: format!("198.51.{place}.1"),
+            ..call(name, &format!("4420794601{:02}", 10 * place))
+        };
+        server.check(attempt).await;
+        let ended = v1::CallProgress {
+            account,
+            call_id,
+            event: v1::CallEvent::Ended.into(),
+            duration: Some(prost_types::Duration {
+                seconds: 6,
+                nanos: 0,
+            }),
+            ..v1::CallProgress::default()
+        };
+        let lesson = Some(v1::learn_request::Lesson::Call(ended));
+        server
+            .admin()
+            .learn(v1::LearnRequest { lesson })
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_one_domain_s_accounts_do_stops_nobody_else_s_calls() {
+    let server = two_domains().await;
+    let before = score(&server, LONDON).await;
+    assert!(before < 70, "{before}");
+    test_calls(&server, ELSEWHERE).await;
+    let dry = CheckRequest {
+        dry_run: true,
+        ..call("alice", LONDON)
+    };
+    let decision = server.check(dry).await;
+    let risk = decision.risk.clone().unwrap();
+    assert_eq!(decision.code, "A00", "{decision:?}");
+    assert!((before..90).contains(&risk.score), "{before} {risk:?}");
+    let campaign = risk.signals.iter().find(|signal| signal.name == "campaign");
+    let evidence = &campaign.unwrap().evidence;
+    assert!(
+        evidence.contains("another domain has turned to its range"),
+        "{evidence}"
+    );
+    assert_eq!(server.code(call("alice", LONDON)).await, "A00");
+
+    // Nor does what a domain's admin says of its numbers.
+    let secret = server.token(v1::Role::DomainAdmin, ELSEWHERE).await;
+    let admin = server.client_of(&secret).await;
+    let after = score(&server, LONDON).await;
+    for kind in [
+        v1::OutcomeKind::ConfirmedFraud,
+        v1::OutcomeKind::FalsePositive,
+    ] {
+        for last in 0..12 {
+            let number = format!("4420794601{:02}", 7 * last);
+            let outcome = v1::Outcome {
+                subject: Some(v1::outcome::Subject::Number(number)),
+                kind: kind.into(),
+                note: String::new(),
+            };
+            let lesson = Some(v1::learn_request::Lesson::Outcome(outcome));
+            admin.learn(v1::LearnRequest { lesson }).await.unwrap();
+        }
+        assert_eq!(score(&server, LONDON).await, after, "{kind:?}");
+    }
+
+    // Of one's own domain it counts in full.
+    test_calls(&server, DOMAIN).await;
+    let decision = server.check(call("alice", LONDON)).await;
+    assert!(
+        ["V06", "R18"].contains(&decision.code.as_str()),
+        "{decision:?}"
     );
 }

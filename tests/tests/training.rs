@@ -6,9 +6,12 @@ use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use tfps_client::v1;
 use tfps_tests::{
     Server, clock,
-    scene::{self, DOMAIN, ELSEWHERE, HOME_NUMBER, call},
+    scene::{self, CUBA, DOMAIN, ELSEWHERE, HOME_NUMBER, SOMALIA, call},
     shell::Shell,
 };
+
+/// A mobile in Gambia.
+const GAMBIA: &str = "2207123456";
 
 /// Puts a call of Alice's of so many days ago among what the database has; it lasts five minutes.
 async fn called(database: &mut SqliteConnection, days_ago: i64, number: i64, e164: &str) {
@@ -80,7 +83,7 @@ async fn an_account_is_trained_and_it_is_taken_back() {
     assert_eq!(said.code, 0, "{said:?}");
     assert!(said.out.contains(" > "), "{said:?}");
     assert!(
-        said.err.contains("daily quota 5 to 8"),
+        said.err.contains("daily quota 5 to 15"),
         "with the fraud in it: {said:?}"
     );
     assert_eq!(limits(&server).await, given, "it was a dry run");
@@ -153,4 +156,79 @@ async fn who_may_not_change_accounts_may_see_what_would_come_out() {
     };
     let refused = elsewhere.train_accounts(of_alice).await.err().unwrap();
     assert_eq!(refused.code(), tfps_client::Code::PermissionDenied);
+}
+
+#[tokio::test]
+async fn no_training_opens_a_country_of_high_risk_or_one_that_is_blocked() {
+    let mut server = Server::open().await;
+    server.policy(|policy| policy.monitor = true).await;
+    let few = |account: &mut v1::Account| account.limits = Some(scene::limits(5, 20));
+    server.account_with("alice", few).await;
+    let france = "33142345678";
+    for number in [SOMALIA, GAMBIA, CUBA, france] {
+        assert_eq!(server.code(call("alice", number)).await, "A00");
+    }
+    server.shipped().await;
+    server.terminate();
+    server.ended().await;
+    let path = server.data_dir().join("tfps.db");
+    let options = SqliteConnectOptions::new().filename(path);
+    let mut database = SqliteConnection::connect_with(&options).await.unwrap();
+    // A call a day to each of them, as each was decided today.
+    for days_ago in 1..18 {
+        let ago = 86_400_000 * days_ago;
+        sqlx::query(
+            "INSERT INTO decisions SELECT printf('%011x', decided_at - ?) || substr(id, 12), decided_at - ?, domain, username, \
+             dialed_number, e164, caller_number, source_ip, user_agent, concurrent_calls, call_id, forwarded_from, trunk, verdict, \
+             code, reason, purpose, challenge_id, challenge_expires_at, destination_country, source_country, number_kind, off_hours, \
+             risk, monitored_verdict, monitored_code, monitored_reason, policy, latency_us, source_asn FROM decisions \
+             WHERE username = 'alice' ORDER BY id DESC LIMIT 4",
+        )
+        .bind(ago)
+        .bind(ago)
+        .execute(&mut database)
+        .await
+        .unwrap();
+        // The next ones are made of today's again.
+        sqlx::query("UPDATE decisions SET username = 'of-before' WHERE decided_at < (SELECT max(decided_at) FROM decisions) - 80000000")
+            .execute(&mut database)
+            .await
+            .unwrap();
+    }
+    sqlx::query("UPDATE decisions SET username = 'alice'")
+        .execute(&mut database)
+        .await
+        .unwrap();
+    database.close().await.unwrap();
+    server.restart().await;
+
+    let said = Shell::new(&server).run("train --apply");
+    assert_eq!(said.code, 0, "{said:?}");
+    for words in [
+        "alice@example.com: destination country SO is not opened (17 calls on 17 days): it is of high risk",
+        "alice@example.com: destination country GM is not opened (17 calls on 17 days): it is of high risk",
+    ] {
+        assert!(said.err.contains(words), "{words}: {said:?}");
+    }
+    let mut countries = server.get("alice").await.destination_countries;
+    countries.sort();
+    assert_eq!(countries, ["FR", "US"]);
+    let trainings = Shell::new(&server).json("trainings list");
+    assert_eq!(trainings[0]["state"], "TRAINING_STATE_APPLIED");
+    let left_out = trainings[0]["left_out"].to_string();
+    assert!(
+        left_out.contains("SO is not opened") && left_out.contains("GM is not opened"),
+        "{trainings}"
+    );
+    assert!(
+        !trainings[0]["reasons"].to_string().contains("SO"),
+        "{trainings}"
+    );
+
+    // There is nothing more to change, and it is still told what is left out.
+    let said = Shell::new(&server).run("train");
+    assert!(
+        said.err.contains("SO is not opened") && said.err.contains("1 fit"),
+        "{said:?}"
+    );
 }

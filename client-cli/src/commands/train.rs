@@ -1,9 +1,9 @@
 //! `train`
 
 use clap::Args;
-use tfps_client::v1::{TrainAccountsRequest, TrainAccountsResponse, TrainingMode};
+use tfps_client::v1::{AccountKey, TrainAccountsRequest, TrainAccountsResponse, TrainingMode};
 
-use super::{things, trainings::COLUMNS};
+use super::{name_of, things, trainings::COLUMNS};
 use crate::{
     console::Unit,
     failure::{Doing, Exit, Failure},
@@ -63,7 +63,7 @@ pub async fn run(args: TrainArgs, session: &mut Session<'_>) -> Result<Exit, Fai
     let mut listing = Listing::new(&COLUMNS, session.console);
     let mut last = TrainAccountsResponse::default();
     let mut proposed = 0;
-    let mut reasons = Vec::new();
+    let (mut reasons, mut left_out) = (Vec::new(), Vec::new());
     while let Some(answer) = answers.next().await.doing("training stopped")? {
         bar.set_length(answer.total);
         bar.set_position(answer.done);
@@ -72,6 +72,13 @@ pub async fn run(args: TrainArgs, session: &mut Session<'_>) -> Result<Exit, Fai
             let training = std::slice::from_ref(training);
             bar.suspend(|| listing.page(training, session.console))?;
             reasons.clone_from(&training[0].reasons);
+            left_out.extend(not_opened(
+                training[0].account.as_ref(),
+                &training[0].left_out,
+            ));
+        }
+        if let Some(of) = &answer.left_out {
+            left_out.extend(not_opened(of.account.as_ref(), &of.reasons));
         }
         last = answer;
     }
@@ -82,9 +89,23 @@ pub async fn run(args: TrainArgs, session: &mut Session<'_>) -> Result<Exit, Fai
             session.console.say(&reason);
         }
     }
+    for one in left_out {
+        session.console.say(&one);
+    }
     let summary = summary(&last, proposed, args.dry_run, args.apply);
     session.console.say(&summary);
     Ok(Exit::Done)
+}
+
+/// The countries that are not opened to an account, a line each.
+fn not_opened<'a>(
+    account: Option<&'a AccountKey>,
+    reasons: &'a [String],
+) -> impl Iterator<Item = String> + use<'a> {
+    let name = name_of(account);
+    reasons
+        .iter()
+        .map(move |reason| format!("{name}: {reason}"))
 }
 
 fn summary(last: &TrainAccountsResponse, proposed: u64, dry_run: bool, applied: bool) -> String {

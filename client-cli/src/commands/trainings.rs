@@ -51,7 +51,7 @@ pub struct Which {
 /// How many are fetched at once.
 const PAGE: u32 = 1000;
 
-pub(super) const COLUMNS: [Column<Training>; 6] = [
+pub(super) const COLUMNS: [Column<Training>; 7] = [
     Column::text("ID", |training| training.id.as_str().into()),
     Column::text("ACCOUNT", |training| {
         name_of(training.account.as_ref()).into()
@@ -76,6 +76,11 @@ pub(super) const COLUMNS: [Column<Training>; 6] = [
         .into()
     }),
     Column::text("COUNTRIES", |training| countries(training).into()),
+    Column::text("NOT OPENED", |training| match training.left_out.len() {
+        0 => "".into(),
+        1 => training.left_out[0].as_str().into(),
+        more => format!("{} (and {} more)", training.left_out[0], more - 1).into(),
+    }),
 ];
 
 /// Business and off hours, before and after: `2/1 > 5/1`; empty where nothing changes.
@@ -192,7 +197,7 @@ fn tell(done: &str, training: Option<Training>, session: &mut Session<'_>) {
     let training = training.unwrap_or_default();
     let account = name_of(training.account.as_ref());
     session.console.say(&format!("{done} {account}:"));
-    for reason in &training.reasons {
+    for reason in training.reasons.iter().chain(&training.left_out) {
         session.console.say(&format!("  {reason}"));
     }
     if let Some(at) = &training.create_time {

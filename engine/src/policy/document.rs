@@ -127,7 +127,7 @@ pub struct RepeatDocument {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FloodDocument {
-    /// Requests a second from one source address; 0: any number.
+    /// Requests a second from one source network, an IPv4 address or an IPv6 /64; 0: any number. An IPv6 /48 may send sixteen times as many.
     pub requests_per_second: u32,
     /// How many may come at once.
     pub burst: u32,

@@ -11,6 +11,7 @@ mod circumstances;
 mod cleared;
 pub mod evaluation;
 mod evidence;
+mod hearsay;
 mod known_numbers;
 mod model;
 mod number_features;
@@ -23,6 +24,7 @@ pub use self::{
     calibration::score_of,
     circumstances::{Circumstances, Worth},
     cleared::{Cleared, MAX_CLEARED},
+    hearsay::Thresholds,
     known_numbers::{FULL_WEIGHT, KnownNumbers, MAX_KNOWN, Surroundings, faded},
     model::{ModelError, ModelFile, RiskModel, VERSION},
     predictor::Predictor,

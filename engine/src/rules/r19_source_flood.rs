@@ -18,23 +18,26 @@ fn evaluate(facts: &Facts<'_>) -> Finding {
     };
     let limit = &facts.policy().document.flood;
     let watch = &facts.standing.watch.flood;
-    if watch.exceeds(
+    let exceeds = watch.exceeds(
         ip,
         limit.requests_per_second,
         limit.burst,
         facts.at,
         facts.counting,
-    ) {
-        return Objection::denial(
-            Rule::SourceFlood,
-            Code::R19,
-            format!(
-                "{ip} asks more often than {} times a second, {} at once",
-                limit.requests_per_second, limit.burst
-            ),
-        );
-    }
-    Finding::Passes
+    );
+    let Some(source) = exceeds else {
+        return Finding::Passes;
+    };
+    let share = source.share();
+    Objection::denial(
+        Rule::SourceFlood,
+        Code::R19,
+        format!(
+            "{source} asks more often than {} times a second, {} at once",
+            limit.requests_per_second.saturating_mul(share),
+            limit.burst.saturating_mul(share)
+        ),
+    )
 }
 
 fn seen(facts: &Facts<'_>) -> String {

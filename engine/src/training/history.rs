@@ -25,6 +25,43 @@ pub struct PastCall {
     pub opens_source: bool,
     /// A destination country that was not open to it: the policy only reported that.
     pub opens_destination: bool,
+    /// Whether the prediction objects to it: then it counts for no limit and opens no country.
+    pub objected: bool,
+}
+
+/// The calls to, or from, a country that was not open: the policy only reported that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reported {
+    /// How many there were.
+    pub calls: u32,
+    /// On how many days.
+    pub days: u32,
+    /// To how many of them the prediction objects.
+    pub objected: u32,
+    /// The day of the last one.
+    last: Option<Date>,
+}
+
+impl Reported {
+    /// As if so many calls had been made, each on a day of its own.
+    #[cfg(test)]
+    pub(super) fn on_days(days: u32, objected: u32) -> Self {
+        Self {
+            calls: days,
+            days,
+            objected,
+            last: None,
+        }
+    }
+
+    fn add(&mut self, date: Date, objected: bool) {
+        self.calls += 1;
+        self.objected += u32::from(objected);
+        if self.last != Some(date) {
+            self.days += 1;
+            self.last = Some(date);
+        }
+    }
 }
 
 /// What was used on a day.
@@ -54,9 +91,9 @@ pub struct History {
     /// Where calls came from.
     pub sources: CountrySet,
     /// Where calls went and the policy only reported that they may not.
-    pub new_destinations: CountrySet,
+    pub new_destinations: Vec<(Country, Reported)>,
     /// Where calls came from and the policy only reported that they may not.
-    pub new_sources: CountrySet,
+    pub new_sources: Vec<(Country, Reported)>,
 }
 
 impl History {
@@ -68,11 +105,17 @@ impl History {
         // When the calls in progress end, the first first.
         let mut in_progress: BinaryHeap<std::cmp::Reverse<Timestamp>> = BinaryHeap::new();
         for call in calls {
+            let date = call.at.to_zoned(zone.clone()).date();
+            if call.objected {
+                if date < today {
+                    history.report(&call, date);
+                }
+                continue;
+            }
             while in_progress.peek().is_some_and(|end| end.0 <= call.at) {
                 in_progress.pop();
             }
             in_progress.push(std::cmp::Reverse(call.ended_at.unwrap_or(call.at)));
-            let date = call.at.to_zoned(zone.clone()).date();
             if date >= today {
                 continue;
             }
@@ -87,6 +130,7 @@ impl History {
             *calls += 1;
             *peak = at_once.max(*peak);
             history.learn(&call);
+            history.report(&call, date);
         }
         let Some((first, _)) = days.first_key_value() else {
             return history;
@@ -104,20 +148,35 @@ impl History {
         2 * self.measured >= self.calls
     }
 
+    fn report(&mut self, call: &PastCall, date: Date) {
+        for (all, country, opens) in [
+            (
+                &mut self.new_destinations,
+                call.destination,
+                call.opens_destination,
+            ),
+            (&mut self.new_sources, call.source, call.opens_source),
+        ] {
+            let Some(country) = country.filter(|_| opens) else {
+                continue;
+            };
+            let place = all.iter().position(|(known, _)| *known == country);
+            let place = place.unwrap_or_else(|| {
+                all.push((country, Reported::default()));
+                all.len() - 1
+            });
+            all[place].1.add(date, call.objected);
+        }
+    }
+
     fn learn(&mut self, call: &PastCall) {
         self.calls += 1;
         self.measured += u32::from(call.ended_at.is_some() || call.concurrent_calls.is_some());
         if let Some(country) = call.destination {
             self.destinations.insert(country);
-            if call.opens_destination {
-                self.new_destinations.insert(country);
-            }
         }
         if let Some(country) = call.source {
             self.sources.insert(country);
-            if call.opens_source {
-                self.new_sources.insert(country);
-            }
         }
     }
 }
@@ -139,7 +198,37 @@ mod tests {
             source: None,
             opens_source: false,
             opens_destination: false,
+            objected: false,
         }
+    }
+
+    #[test]
+    fn calls_to_a_country_that_is_not_open_are_counted_with_their_days() {
+        let new = |at: &str, objected| PastCall {
+            opens_destination: true,
+            objected,
+            ..call(at, 60)
+        };
+        let calls = [
+            new("2026-06-08T12:00:00Z", false),
+            new("2026-06-08T13:00:00Z", true),
+            new("2026-06-09T12:00:00Z", true),
+        ];
+        let now = "2026-06-12T12:00:00Z".parse().unwrap();
+        let history = History::new(calls, &TimeZone::UTC, now);
+        assert!(history.new_sources.is_empty());
+        let [(country, reported)] = history.new_destinations[..] else {
+            panic!("{history:?}");
+        };
+        assert_eq!(country.code(), "GB");
+        let Reported {
+            calls,
+            days,
+            objected,
+            ..
+        } = reported;
+        assert_eq!((calls, days, objected), (3, 2, 2));
+        assert_eq!(history.calls, 1, "what is objected to counts for no limit");
     }
 
     #[test]

@@ -5,5 +5,5 @@
 mod history;
 mod proposal;
 
-pub use history::{DayUsed, History, PastCall};
+pub use history::{DayUsed, History, PastCall, Reported};
 pub use proposal::{Lowering, NothingLearned, Proposal, SHORTEST_HISTORY, propose};

@@ -2,12 +2,12 @@
 
 use crate::{
     account::{Account, Limits},
-    number::{Country, CountrySet},
+    number::{Country, CountryGroup, CountrySet},
     policy::{Policy, RuleMode},
     rules::Rule,
 };
 
-use super::{DayUsed, History};
+use super::{DayUsed, History, Reported};
 
 /// How many days a history must have.
 pub const SHORTEST_HISTORY: usize = 14;
@@ -17,6 +17,10 @@ const LONG_HISTORY: usize = 60;
 const DEVIATIONS: f64 = 2.0;
 /// The part of a limit by which it must change, or it stays.
 const WORTHWHILE: f64 = 0.1;
+/// The most that one training raises a limit by, as a multiple of what it is.
+const GROWTH: u32 = 3;
+/// On how many days a country must have been called, or called from, to be opened.
+const OPENING_DAYS: u32 = 2;
 
 /// Whether something may be taken from an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,10 +42,12 @@ pub struct Proposal {
     pub destination_countries: CountrySet,
     /// Every change and why, in words.
     pub reasons: Vec<String>,
+    /// Every country that was called, or called from, and is not opened, and why, in words.
+    pub left_out: Vec<String>,
 }
 
 /// Why nothing is proposed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NothingLearned {
     /// Too little is known.
     #[error("its calls of {days} days are known; {SHORTEST_HISTORY} are needed")]
@@ -51,12 +57,18 @@ pub enum NothingLearned {
     },
     /// Its limits are what they should be.
     #[error("its limits fit what it does")]
-    Fits,
+    Fits {
+        /// As in a [`Proposal`].
+        left_out: Vec<String>,
+    },
 }
 
 /// Proposes limits for an account: the average of its days and twice their standard deviation, at least 1 and at most the policy's
-/// maxima. Countries that the policy only reported are opened; those that nobody calls are closed where a caller can open them
-/// again. Limits of calls at once stay where the switch does not tell enough to know them.
+/// maxima. No limit is raised above what the account has used on one day, so that no account can be walked up within its limits, nor to more than
+/// [`GROWTH`] times what it is. Limits of calls at once stay where the switch does not tell enough to know them.
+///
+/// Countries that the policy only reported are opened, but none that it blocks, none of high risk, and none whose calls the prediction mostly objects
+/// to; those that nobody calls are closed where a caller can open them again.
 ///
 /// # Errors
 /// When its history is too short, or its limits fit.
@@ -70,7 +82,7 @@ pub fn propose(
     if days < SHORTEST_HISTORY {
         return Err(NothingLearned::TooYoung { days });
     }
-    let mut reasons = Vec::new();
+    let (mut reasons, mut left_out) = (Vec::new(), Vec::new());
     let limits = limits(history, account.limits, policy, lowering, &mut reasons);
     let may_close = |rule| {
         days >= LONG_HISTORY
@@ -78,32 +90,38 @@ pub fn propose(
             && policy.verifies()
             && policy.mode(rule) == RuleMode::Challenge
     };
-    let home = policy.dial_plan.home_country();
+    let openings = Openings {
+        home: policy.dial_plan.home_country(),
+        high_risk: CountryGroup::HighRisk.countries(),
+    };
     let sources = Way {
         what: "source country",
         now: account.source_countries,
         seen: history.sources,
-        reported: history.new_sources,
+        reported: &history.new_sources,
+        blocked: CountrySet::default(),
         may_close: may_close(Rule::SourceCountry),
     };
-    let source_countries = sources.countries(home, days, &mut reasons);
-    let unblocked = |country: &Country| !policy.blocked_countries.contains(*country);
+    let source_countries = sources.countries(&openings, days, &mut reasons, &mut left_out);
     let destinations = Way {
         what: "destination country",
         now: account.destination_countries,
         seen: history.destinations,
-        reported: history.new_destinations.iter().filter(unblocked).collect(),
+        reported: &history.new_destinations,
+        blocked: policy.blocked_countries,
         may_close: may_close(Rule::DestinationCountry),
     };
-    let destination_countries = destinations.countries(home, days, &mut reasons);
+    let destination_countries =
+        destinations.countries(&openings, days, &mut reasons, &mut left_out);
     if reasons.is_empty() {
-        return Err(NothingLearned::Fits);
+        return Err(NothingLearned::Fits { left_out });
     }
     Ok(Proposal {
         limits,
         source_countries,
         destination_countries,
         reasons,
+        left_out,
     })
 }
 
@@ -119,7 +137,10 @@ fn limits(
     let mut limit = |what: &str, of_limits: fn(&Limits) -> u32, of_day: fn(&DayUsed) -> u32| {
         let (now, maximum) = (of_limits(&now), of_limits(&maximum));
         let usual = Usual::of(history.days.iter().map(of_day));
-        let wanted = usual.limit().min(maximum);
+        let most = history.days.iter().map(of_day).max().unwrap_or_default();
+        // What is lower than now is no growth.
+        let growth = most.min(now.saturating_mul(GROWTH)).max(now).max(1);
+        let wanted = usual.limit().min(maximum).min(growth);
         let apart = f64::from(wanted.abs_diff(now));
         let is_lower = wanted < now && lowering == Lowering::NotYet;
         // A maximum of 0 would lock the account out, which no training does; a limit of 0 is somebody's will.
@@ -131,10 +152,13 @@ fn limits(
         {
             return now;
         }
-        let bound = if wanted < usual.limit() {
-            format!("; {} is over the policy's maximum", usual.limit())
-        } else {
-            String::new()
+        let bound = match usual.limit() {
+            limit if wanted == limit => String::new(),
+            limit if wanted == maximum => format!("; {limit} is over the policy's maximum"),
+            limit if wanted == most => {
+                format!("; {limit} is more than there were on any day")
+            }
+            limit => format!("; {limit} is more than {GROWTH} times what it is"),
         };
         reasons.push(format!(
             "{what} {now} to {wanted}: {:.1} a day on average, standard deviation {:.1}, over {days} days{bound}",
@@ -164,27 +188,52 @@ fn limits(
     learned
 }
 
+/// What no country is opened without.
+struct Openings {
+    home: Country,
+    high_risk: CountrySet,
+}
+
 /// The countries that calls go to, or come from.
-struct Way {
+struct Way<'a> {
     what: &'static str,
     now: CountrySet,
     seen: CountrySet,
     /// Seen, though they were not open: the policy only reported that.
-    reported: CountrySet,
+    reported: &'a [(Country, Reported)],
+    /// What the policy opens to nobody.
+    blocked: CountrySet,
     may_close: bool,
 }
 
-impl Way {
-    fn countries(&self, home: Country, days: usize, reasons: &mut Vec<String>) -> CountrySet {
+impl Way<'_> {
+    fn countries(
+        &self,
+        openings: &Openings,
+        days: usize,
+        reasons: &mut Vec<String>,
+        left_out: &mut Vec<String>,
+    ) -> CountrySet {
         let what = self.what;
         let mut then = self.now;
-        for country in self.reported.iter() {
-            if then.insert(country) {
-                let code = country.code();
-                reasons.push(format!("{what} {code} is opened: there were calls"));
+        for (country, reported) in self.reported {
+            if then.contains(*country) {
+                continue;
+            }
+            let code = country.code();
+            let calls = told(reported);
+            match self.objection(openings, *country, reported) {
+                Some(why) => {
+                    left_out.push(format!("{what} {code} is not opened ({calls}): {why}"));
+                }
+                None => {
+                    then.insert(*country);
+                    reasons.push(format!("{what} {code} is opened: there were {calls}"));
+                }
             }
         }
-        let is_unused = |country: &Country| *country != home && !self.seen.contains(*country);
+        let is_unused =
+            |country: &Country| *country != openings.home && !self.seen.contains(*country);
         for country in self.now.iter().filter(is_unused) {
             if self.may_close && then.remove(country) {
                 let code = country.code();
@@ -193,6 +242,45 @@ impl Way {
         }
         then
     }
+
+    /// Why a country is not opened.
+    fn objection(
+        &self,
+        openings: &Openings,
+        country: Country,
+        reported: &Reported,
+    ) -> Option<String> {
+        if self.blocked.contains(country) {
+            return Some("the policy blocks it".to_owned());
+        }
+        if country == openings.home {
+            return None;
+        }
+        if openings.high_risk.contains(country) {
+            return Some(
+                "it is of high risk, which only a verification or an operator opens".to_owned(),
+            );
+        }
+        if 2 * reported.objected >= reported.calls {
+            return Some(format!(
+                "the prediction objects to {} of them",
+                reported.objected
+            ));
+        }
+        (reported.days < OPENING_DAYS).then(|| format!("calls on {OPENING_DAYS} days are needed"))
+    }
+}
+
+fn told(reported: &Reported) -> String {
+    let things = |count: u32, one: &str| match count {
+        1 => format!("1 {one}"),
+        count => format!("{count} {one}s"),
+    };
+    format!(
+        "{} on {}",
+        things(reported.calls, "call"),
+        things(reported.days, "day")
+    )
 }
 
 /// What days usually come to.
@@ -273,17 +361,17 @@ mod tests {
         assert_eq!(
             proposal.limits,
             Limits {
-                concurrent_calls: 5,
+                concurrent_calls: 4,
                 concurrent_calls_off_hours: 1,
-                daily_quota: 67,
+                daily_quota: 30,
                 daily_quota_off_hours: 1,
             }
         );
         assert_eq!(
             proposal.reasons,
             [
-                "concurrent calls 2 to 5: 2.9 a day on average, standard deviation 1.8, over 28 days; 7 is over the policy's maximum",
-                "daily quota 10 to 67: 29.2 a day on average, standard deviation 18.5, over 28 days",
+                "concurrent calls 2 to 4: 2.9 a day on average, standard deviation 1.8, over 28 days; 7 is more than there were on any day",
+                "daily quota 10 to 30: 29.2 a day on average, standard deviation 18.5, over 28 days; 67 is more than 3 times what it is",
                 "daily quota off hours 2 to 1: 0.1 a day on average, standard deviation 0.3, over 28 days",
             ]
         );
@@ -292,9 +380,18 @@ mod tests {
             account.destination_countries
         );
         let mut fitting = account;
-        fitting.limits = proposal.limits;
+        for quota in [30, 42, 42] {
+            fitting.limits = propose(&busy(28), &fitting, &policy, Lowering::Allowed)
+                .map_or(fitting.limits, |proposal| proposal.limits);
+            assert_eq!(fitting.limits.daily_quota, quota);
+        }
         let again = propose(&busy(28), &fitting, &policy, Lowering::Allowed);
-        assert_eq!(again, Err(NothingLearned::Fits));
+        assert_eq!(
+            again,
+            Err(NothingLearned::Fits {
+                left_out: Vec::new()
+            })
+        );
     }
 
     #[test]
@@ -305,7 +402,7 @@ mod tests {
         let account = account(&policy);
         let proposal = propose(&history, &account, &policy, Lowering::Allowed).unwrap();
         let limits = proposal.limits;
-        assert_eq!((limits.concurrent_calls, limits.daily_quota), (2, 67));
+        assert_eq!((limits.concurrent_calls, limits.daily_quota), (2, 30));
     }
 
     #[test]
@@ -323,7 +420,7 @@ mod tests {
         account.destination_countries = countries(&["US", "GB", "FR"]);
         let proposal = propose(&busy(80), &account, &policy, Lowering::NotYet).unwrap();
         assert_eq!(proposal.limits.daily_quota, 90);
-        assert_eq!(proposal.limits.concurrent_calls, 5);
+        assert_eq!(proposal.limits.concurrent_calls, 4);
         assert_eq!(
             proposal.destination_countries,
             account.destination_countries
@@ -351,11 +448,91 @@ mod tests {
     fn what_a_monitoring_policy_let_pass_is_opened_unless_it_is_blocked() {
         let policy = policy(PolicyDocument::default());
         let mut history = busy(20);
-        history.new_destinations = countries(&["GB", "CU"]);
-        history.new_sources = countries(&["CA"]);
+        let often = Reported::on_days(9, 0);
+        let of = |code: &str, reported| (Country::from_code(code).unwrap(), reported);
+        history.new_destinations = vec![of("GB", often), of("CU", often)];
+        history.new_sources = vec![of("CA", often)];
         let proposal = propose(&history, &account(&policy), &policy, Lowering::NotYet).unwrap();
         assert_eq!(proposal.destination_countries, countries(&["US", "GB"]));
         assert_eq!(proposal.source_countries, countries(&["US", "CA"]));
+        assert_eq!(
+            proposal.left_out,
+            ["destination country CU is not opened (9 calls on 9 days): the policy blocks it"]
+        );
+    }
+
+    #[test]
+    fn no_country_is_opened_that_is_of_high_risk_or_that_the_prediction_objects_to() {
+        let policy = policy(PolicyDocument::default());
+        let history = |reported: &[(&str, Reported)]| {
+            let of = |(code, reported): &(&str, Reported)| {
+                (Country::from_code(code).unwrap(), *reported)
+            };
+            let reported: Vec<_> = reported.iter().map(of).collect();
+            History {
+                new_destinations: reported.clone(),
+                new_sources: reported,
+                ..busy(28)
+            }
+        };
+        let high = Reported::on_days(17, 0);
+        let history = history(&[
+            ("SO", high),
+            ("GM", high),
+            ("881", high),
+            ("NG", Reported::on_days(4, 2)),
+            ("FR", Reported::on_days(4, 1)),
+            ("DE", Reported::on_days(1, 0)),
+        ]);
+        let proposal = propose(&history, &account(&policy), &policy, Lowering::NotYet).unwrap();
+        assert_eq!(proposal.destination_countries, countries(&["US", "FR"]));
+        assert_eq!(proposal.source_countries, countries(&["US", "FR"]));
+        let left_out = proposal.left_out.join("\n");
+        for words in [
+            "source country SO is not opened (17 calls on 17 days): it is of high risk",
+            "destination country 881 is not opened (17 calls on 17 days): it is of high risk",
+            "NG is not opened (4 calls on 4 days): the prediction objects to 2 of them",
+            "DE is not opened (1 call on 1 day): calls on 2 days are needed",
+        ] {
+            assert!(left_out.contains(words), "{words}: {left_out}");
+        }
+    }
+
+    #[test]
+    fn within_its_limits_no_account_is_walked_up() {
+        let policy = policy(PolicyDocument::default());
+        let mut account = account(&policy);
+        for training in 0..50 {
+            // As many calls as pass, on the days that raise average and deviation most.
+            let day = |place: usize| DayUsed {
+                calls: if place % 7 < 5 {
+                    account.limits.daily_quota
+                } else {
+                    0
+                },
+                peak: if place % 7 < 5 {
+                    account.limits.concurrent_calls
+                } else {
+                    0
+                },
+                ..DayUsed::default()
+            };
+            let history = History {
+                days: (0..60).map(day).collect(),
+                calls: 100,
+                measured: 100,
+                ..History::default()
+            };
+            if let Ok(proposal) = propose(&history, &account, &policy, Lowering::Allowed) {
+                account.limits = proposal.limits;
+            }
+            let limits = policy.new_limits();
+            assert_eq!(
+                account.limits.at_most(&limits),
+                account.limits,
+                "{training}"
+            );
+        }
     }
 
     proptest! {

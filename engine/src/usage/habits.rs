@@ -4,7 +4,10 @@ use std::{mem, net::IpAddr};
 
 use jiff::Timestamp;
 
-use crate::number::{Country, E164};
+use crate::{
+    network::SourceNetwork,
+    number::{Country, E164},
+};
 
 /// For so many days after the first time a thing is still new: what a fraudster did last night is no habit.
 const NEW_DAYS: u16 = 3;
@@ -39,6 +42,18 @@ type Mark = u32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RangeMark(u32);
 
+/// A network that calls come from (IPv4 /24, IPv6 /48), hashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct NetworkMark(u32);
+
+#[cfg(test)]
+impl NetworkMark {
+    /// One of a few; 0: none.
+    pub(super) fn test(number: u32) -> Option<Self> {
+        (number > 0).then_some(Self(number))
+    }
+}
+
 #[derive(Clone, Copy)]
 enum Kind {
     Country,
@@ -56,9 +71,9 @@ impl Traits {
         user_agent: &str,
     ) -> Self {
         let (country, number) = called.unzip();
-        let network = source_ip.map(|ip| match ip.to_canonical() {
-            IpAddr::V4(ip) => u64::from(u32::from(ip) >> 8),
-            IpAddr::V6(ip) => (u128::from(ip) >> 80) as u64 | 1 << 48,
+        let network = source_ip.map(|ip| match SourceNetwork::from(ip) {
+            SourceNetwork::V4(ip) => u64::from(u32::from(ip) >> 8),
+            SourceNetwork::V6(bits) => bits >> 16 | 1 << 48,
         });
         let make = make(user_agent);
         Self {
@@ -76,6 +91,11 @@ impl Traits {
     /// The range that is called, for a call that is predicted.
     pub fn range(&self) -> Option<RangeMark> {
         self.marks[Kind::Range as usize].map(RangeMark)
+    }
+
+    /// The network that it comes from, where that is told.
+    pub fn network(&self) -> Option<NetworkMark> {
+        self.marks[Kind::Network as usize].map(NetworkMark)
     }
 }
 
@@ -219,6 +239,24 @@ impl Habits {
                 seen.kind() == Kind::Range as usize && seen.is_usual() && !seen.is_forgotten(day)
             })
             .map(|seen| RangeMark(seen.mark))
+    }
+
+    /// For how many days it is known what the account does.
+    pub fn known_days(&self, day: HabitDay) -> u16 {
+        let first = self.0.iter().map(|seen| seen.first.0).min();
+        first.map_or(0, |first| day.0.saturating_sub(first))
+    }
+
+    /// The network that it last called from, with nothing else that may be a habit.
+    pub fn last_network(&self) -> Traits {
+        let networks = self
+            .0
+            .iter()
+            .filter(|seen| seen.kind() == Kind::Network as usize);
+        let mut traits = Traits::default();
+        traits.marks[Kind::Network as usize] =
+            networks.max_by_key(|seen| seen.last).map(|seen| seen.mark);
+        traits
     }
 
     /// What of a call is new.

@@ -5,6 +5,7 @@
 
 mod aging;
 mod dialing;
+mod emergency_calls;
 mod failures;
 mod flood;
 mod habits;
@@ -17,11 +18,13 @@ mod past;
 mod pin_networks;
 mod ranges;
 mod repeats;
+mod witnesses;
 
 pub use dialing::{Dialing, DialingPattern};
+pub use emergency_calls::{EmergencyCaller, EmergencyCalls, EmergencyThreshold};
 pub use failures::{FailureLimit, FailureLimits, Failures, Lock, Locked, Spot, SpotKind};
-pub use flood::Flood;
-pub use habits::{HabitDay, Habits, Novelty, RangeMark, Traits};
+pub use flood::{Flood, FloodSource};
+pub use habits::{HabitDay, Habits, NetworkMark, Novelty, RangeMark, Traits};
 pub use ledger::{Grant, GrantKind, Ledger, Occupancy};
 pub use onboardings::{Full, Gate, OnboardingLimits, Onboardings};
 pub use open_calls::{OpenCall, OpenCalls, SlotTimes};
@@ -29,7 +32,7 @@ pub use origin::Origin;
 pub use passes::Passes;
 pub use past::Past;
 pub use pin_networks::PinNetworks;
-pub use ranges::{RangeCallers, Ranges, Tested};
+pub use ranges::{Elsewhere, RangeCaller, RangeCallers, Ranges, Tested};
 pub use repeats::{Repeats, Repetition};
 
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -88,7 +91,7 @@ const MOMENTS: u64 = 20;
 /// What has been counted about anyone, known or not.
 #[derive(Debug)]
 pub struct Watch {
-    /// Requests a source address (R19).
+    /// Requests a source network (R19).
     pub flood: Flood,
     /// Calls of one caller to one destination (R13).
     pub repeats: Repeats,
@@ -104,6 +107,8 @@ pub struct Watch {
     pub dialing: Dialing,
     /// Who calls which range abroad (R18).
     pub ranges: Ranges,
+    /// Emergency calls an account and a source.
+    pub emergency_calls: EmergencyCalls,
     /// Since when it is known what accounts usually do, in seconds since 1970.
     pub habits_since: AtomicI64,
 }
@@ -120,6 +125,7 @@ impl Watch {
             passes: Passes::with_capacity(keys),
             dialing: Dialing::with_capacity(keys / 8),
             ranges: Ranges::with_capacity(keys / 2),
+            emergency_calls: EmergencyCalls::with_capacity(keys / 8),
             habits_since: AtomicI64::new(i64::MAX),
         }
     }
@@ -140,8 +146,11 @@ impl Watch {
         else {
             return;
         };
-        if !habits.novelty(traits, HabitDay::of(at)).usual_range {
-            self.ranges.test(AccountMark::of(account), range, at);
+        let today = HabitDay::of(at);
+        if !habits.novelty(traits, today).usual_range {
+            let network = habits.last_network();
+            let caller = self.ranges.caller(account, &network, Some(habits), today);
+            self.ranges.test(&caller, range, at);
         }
     }
 

@@ -140,6 +140,13 @@ impl Checker {
         let resident = self.state.accounts.get(&asked.call.account);
         let snapshot = self.state.snapshot.load();
         let mut trial = Trial::new(self.facts(&asked, resident.as_deref(), &snapshot));
+        if trial.facts.emergency && asked.counting == Counting::Counts {
+            let calls = &self.state.watch.emergency_calls;
+            let threshold = self.settings().emergency;
+            let counted = (calls, threshold);
+            let alarms = &self.emergency_alarms;
+            alarms.count(counted, &asked.call, asked.at, &self.metrics);
+        }
         let outcome = match trial.screen() {
             Stage::Ends(judgement) => (ended(&trial.facts, judgement, resident.as_deref()), None),
             Stage::Settled => self.settle(trial, resident.as_deref()),

@@ -1,10 +1,12 @@
 //! A call is decided: facts, engine, reservation, journal.
 
 mod deciding;
+mod emergency;
 mod id;
 mod record;
 mod source;
 
+pub use emergency::{EmergencyAlarm, EmergencyAlarms};
 pub use id::{first_id_of, random_id};
 pub use record::{purpose, purpose_number, verdict_number};
 
@@ -21,7 +23,7 @@ use tfps_engine::{
     facts::{Counting, Facts, Standing},
     judge::judge_injection,
     policy::Policy,
-    usage::SlotTimes,
+    usage::{EmergencyThreshold, SlotTimes},
 };
 use tokio::sync::broadcast;
 
@@ -51,6 +53,7 @@ pub struct Checker {
     settings: arc_swap::ArcSwap<Settings>,
     watchers: broadcast::Sender<Arc<DecisionRecord>>,
     ids: DecisionIds,
+    emergency_alarms: EmergencyAlarms,
 }
 
 /// What a new configuration changes while calls are decided.
@@ -59,6 +62,7 @@ pub struct Settings {
     call_id_seconds: u32,
     slots: SlotTimes,
     look_up: Duration,
+    emergency: EmergencyThreshold,
 }
 
 impl Settings {
@@ -71,6 +75,10 @@ impl Settings {
                 started: config.calls.started_seconds,
             },
             look_up: Duration::from_millis(config.requests.look_up_ms),
+            emergency: EmergencyThreshold {
+                calls: config.emergency.alarm_calls,
+                seconds: config.emergency.alarm_seconds,
+            },
         }
     }
 
@@ -144,6 +152,7 @@ impl Checker {
             settings: arc_swap::ArcSwap::from_pointee(parts.settings),
             watchers: broadcast::channel(4_096).0,
             ids: DecisionIds::new(parts.instance),
+            emergency_alarms: EmergencyAlarms::default(),
         }
     }
 
@@ -155,6 +164,11 @@ impl Checker {
     /// The settings in force.
     pub fn settings(&self) -> Settings {
         **self.settings.load()
+    }
+
+    /// Who has made too many emergency calls of late.
+    pub fn emergency_alarms(&self) -> Vec<EmergencyAlarm> {
+        self.emergency_alarms.of_late(self.clock.now())
     }
 
     /// The decisions as they are made.

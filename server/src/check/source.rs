@@ -8,15 +8,21 @@ use tfps_engine::{
     facts::{Facts, Standpoint},
     policy::RuleMode,
     rules::Rule,
+    usage::AccountMark,
 };
 
 use super::Checker;
-use crate::{geo::Place, journal::DecisionRecord, reputation::Reputation};
+use crate::{
+    geo::Place,
+    journal::DecisionRecord,
+    reputation::{Asker, Reputation},
+};
 
 /// A source of which a look-up may tell more.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Unknown {
     ip: IpAddr,
+    asker: Asker,
     place: Place,
     /// What is known without it.
     reputation: Reputation,
@@ -41,7 +47,11 @@ impl Checker {
             country: facts.source.country,
             asn: facts.source.asn,
         };
-        let recalled = self.reputations.recall(ip, facts.at);
+        let asker = match facts.standing.account {
+            Some(account) => Asker::Known(AccountMark::of(&account.id)),
+            None => Asker::Unknown,
+        };
+        let recalled = self.reputations.recall(ip, asker, facts.at);
         let mode = |rule| facts.policy().mode(rule);
         let decided = facts.source_allowed()
             || mode(Rule::Reputation) == RuleMode::Off
@@ -49,6 +59,7 @@ impl Checker {
         if recalled.more && !decided {
             return Err(Unknown {
                 ip,
+                asker,
                 place,
                 reputation: recalled.reputation,
             });
@@ -59,7 +70,8 @@ impl Checker {
     /// Looks a source up, within the budget of a call.
     pub(super) async fn locate(&self, unknown: Unknown, at: Timestamp) -> Standpoint {
         let budget = self.settings().look_up;
-        let told = self.reputations.look_up(unknown.ip, at, budget).await;
+        let Unknown { ip, asker, .. } = unknown;
+        let told = self.reputations.look_up(ip, asker, at, budget).await;
         if told.is_none() {
             self.metrics.look_ups_late.inc();
         }

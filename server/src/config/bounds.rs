@@ -119,6 +119,18 @@ impl Config {
                 3_660,
             ),
             (
+                "emergency.alarm_calls",
+                self.emergency.alarm_calls.into(),
+                0,
+                1_000_000,
+            ),
+            (
+                "emergency.alarm_seconds",
+                self.emergency.alarm_seconds.into(),
+                1,
+                86_400,
+            ),
+            (
                 "watch.capacity",
                 self.watch.capacity as u64,
                 64,

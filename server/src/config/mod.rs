@@ -11,8 +11,8 @@ pub use error::ConfigError;
 pub use lists::{ListFormat, ListSource};
 pub use secret::Secret;
 pub use sections::{
-    Calls, Decisions, Exposure, Geo, Journal, KnownCountry, KnownReputation, Requests, Risk, Tls,
-    Watch,
+    Calls, Decisions, Emergency, Exposure, Geo, Journal, KnownCountry, KnownReputation, Requests,
+    Risk, Tls, Watch,
 };
 pub use sources::{AbuseIpdb, Apiban, Outbound};
 pub use tfps_daemon::log::{Log, LogFormat};
@@ -61,6 +61,8 @@ pub struct Config {
     pub journal: Journal,
     /// The decisions in the database.
     pub decisions: Decisions,
+    /// Floods of emergency calls.
+    pub emergency: Emergency,
     /// What is remembered of strangers.
     pub watch: Watch,
     /// How services are reached over the network.
@@ -168,6 +170,7 @@ impl Default for Config {
             calls: Calls::default(),
             journal: Journal::default(),
             decisions: Decisions::default(),
+            emergency: Emergency::default(),
             watch: Watch::default(),
             outbound: Outbound::default(),
             abuseipdb: AbuseIpdb::default(),

@@ -106,6 +106,25 @@ impl Default for Decisions {
     }
 }
 
+/// Floods of emergency calls: they pass, and raise an alarm.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Emergency {
+    /// So many calls of one account, or from one source network, raise an alarm; 0: none does.
+    pub alarm_calls: u32,
+    /// Within so many seconds.
+    pub alarm_seconds: u32,
+}
+
+impl Default for Emergency {
+    fn default() -> Self {
+        Self {
+            alarm_calls: 5,
+            alarm_seconds: 60,
+        }
+    }
+}
+
 /// What is remembered of strangers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -34,6 +34,10 @@ pub struct AbuseIpdb {
     pub look_ups_at_once: usize,
     /// Look-ups that wait at the most; for more, the service is unavailable.
     pub look_ups_waiting: usize,
+    /// Look-ups a day, until the service says how many the plan has.
+    pub daily_look_ups: u32,
+    /// How many of a hundred of them are for calls of known accounts alone.
+    pub reserved_percent: u32,
     /// Answers that are kept at the most.
     pub answers: usize,
     /// Addresses of the blacklist that are fetched; 0: it is not fetched.
@@ -56,6 +60,8 @@ impl Default for AbuseIpdb {
             timeout_ms: 5_000,
             look_ups_at_once: 8,
             look_ups_waiting: 256,
+            daily_look_ups: 1_000,
+            reserved_percent: 50,
             answers: 500_000,
             blacklist_limit: 10_000,
             blacklist_confidence_minimum: 100,
@@ -101,7 +107,7 @@ impl AbuseIpdb {
     }
 
     /// The numbers with their bounds.
-    pub(super) fn numbers(&self) -> [(&'static str, u64, u64, u64); 7] {
+    pub(super) fn numbers(&self) -> [(&'static str, u64, u64, u64); 9] {
         [
             ("abuseipdb.max_age_days", self.max_age_days.into(), 1, 365),
             ("abuseipdb.timeout_ms", self.timeout_ms, 50, 60_000),
@@ -116,6 +122,18 @@ impl AbuseIpdb {
                 self.look_ups_waiting as u64,
                 1,
                 100_000,
+            ),
+            (
+                "abuseipdb.daily_look_ups",
+                self.daily_look_ups.into(),
+                1,
+                100_000_000,
+            ),
+            (
+                "abuseipdb.reserved_percent",
+                self.reserved_percent.into(),
+                0,
+                100,
             ),
             ("abuseipdb.answers", self.answers as u64, 1_000, 50_000_000),
             (

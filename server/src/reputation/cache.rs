@@ -10,6 +10,7 @@ use std::{
 use hashbrown::{DefaultHashBuilder, HashMap};
 use jiff::Timestamp;
 use parking_lot::RwLock;
+use tfps_engine::network::SourceNetwork;
 
 /// So many parts, each with a lock of its own.
 const SHARDS: usize = 256;
@@ -20,7 +21,7 @@ pub(super) const FRESH: u32 = 86_400;
 /// After a week it serves no longer.
 pub(super) const KEPT: u32 = 7 * 86_400;
 
-/// What is known of addresses.
+/// What is known of addresses; those of an IPv6 /64 are one ([`SourceNetwork`]).
 #[derive(Debug)]
 pub struct Cache {
     shards: Box<[RwLock<Shard>]>,
@@ -34,7 +35,7 @@ pub struct Cache {
 
 #[derive(Debug, Default)]
 struct Shard {
-    known: HashMap<IpAddr, Known>,
+    known: HashMap<SourceNetwork, Known>,
     answers: usize,
     banned: usize,
 }
@@ -86,7 +87,8 @@ impl Cache {
 
     /// What is known of an address, which is in its canonical form, and whether APIBAN lists it.
     pub fn recall(&self, ip: IpAddr, at: Timestamp) -> (Abuse, bool) {
-        let known = self.shard(ip).read().known.get(&ip).copied();
+        let network = ip.into();
+        let known = self.shard(network).read().known.get(&network).copied();
         let Some(known) = known else {
             return (Abuse::Unknown, false);
         };
@@ -121,15 +123,17 @@ impl Cache {
 
     /// Puts off asking again for so many seconds.
     pub fn put_off(&self, ip: IpAddr, at: Timestamp, seconds_long: u32) {
-        if let Some(known) = self.shard(ip).write().known.get_mut(&ip) {
+        let network = ip.into();
+        if let Some(known) = self.shard(network).write().known.get_mut(&network) {
             known.refresh_at = seconds(at).saturating_add(seconds_long);
         }
     }
 
     /// Takes that APIBAN lists an address.
     pub fn banned(&self, ip: IpAddr, until: Timestamp) {
-        let mut shard = self.shard(ip).write();
-        let known = shard.known.entry(ip).or_insert(Known::NOTHING);
+        let network = ip.into();
+        let mut shard = self.shard(network).write();
+        let known = shard.known.entry(network).or_insert(Known::NOTHING);
         let new = known.banned_until == 0;
         known.banned_until = known.banned_until.max(seconds(until));
         shard.banned += usize::from(new);
@@ -142,9 +146,10 @@ impl Cache {
 
     /// Takes a blacklist that was made at a time, in place of the one before.
     pub fn blacklist(&self, list: &[(IpAddr, u8)], made_at: Timestamp) {
-        let mut parts: Vec<Vec<(IpAddr, u8)>> = vec![Vec::new(); SHARDS];
+        let mut parts: Vec<Vec<(SourceNetwork, u8)>> = vec![Vec::new(); SHARDS];
         for &(ip, confidence) in list {
-            parts[self.index(ip)].push((ip, confidence.min(100)));
+            let network = ip.into();
+            parts[self.index(network)].push((network, confidence.min(100)));
         }
         self.blacklist_at.store(seconds(made_at), Ordering::Relaxed);
         let mut count = 0;
@@ -153,10 +158,16 @@ impl Cache {
             for known in shard.known.values_mut() {
                 known.blacklist = NONE;
             }
-            for (ip, confidence) in part {
-                let known = shard.known.entry(ip).or_insert(Known::NOTHING);
-                count += usize::from(known.blacklist == NONE);
-                known.blacklist = confidence;
+            for (network, confidence) in part {
+                let known = shard.known.entry(network).or_insert(Known::NOTHING);
+                let new = known.blacklist == NONE;
+                count += usize::from(new);
+                // Of the addresses of a network the worst counts.
+                known.blacklist = if new {
+                    confidence
+                } else {
+                    known.blacklist.max(confidence)
+                };
             }
             shard.known.retain(|_, known| !known.is_nothing());
         }
@@ -185,8 +196,9 @@ impl Cache {
     }
 
     fn put(&self, ip: IpAddr, now: u32, change: impl FnOnce(&mut Known)) {
-        let mut shard = self.shard(ip).write();
-        let known = shard.known.entry(ip).or_insert(Known::NOTHING);
+        let network = ip.into();
+        let mut shard = self.shard(network).write();
+        let known = shard.known.entry(network).or_insert(Known::NOTHING);
         let new = known.expires_at == 0;
         change(known);
         shard.answers += usize::from(new);
@@ -203,13 +215,13 @@ impl Cache {
         }
     }
 
-    fn shard(&self, ip: IpAddr) -> &RwLock<Shard> {
-        &self.shards[self.index(ip)]
+    fn shard(&self, network: SourceNetwork) -> &RwLock<Shard> {
+        &self.shards[self.index(network)]
     }
 
-    fn index(&self, ip: IpAddr) -> usize {
+    fn index(&self, network: SourceNetwork) -> usize {
         // The high bits: the map itself uses the low ones and the top seven.
-        (self.hasher.hash_one(ip) >> 40) as usize % SHARDS
+        (self.hasher.hash_one(network) >> 40) as usize % SHARDS
     }
 }
 
@@ -417,6 +429,21 @@ mod tests {
         cache.forget_bans();
         assert_eq!(cache.recall(ip(1), noon()), (fresh(3), false));
         assert_eq!(cache.bans(), 0);
+    }
+
+    #[test]
+    fn what_is_known_of_an_address_is_known_of_its_64_and_of_who_carries_it() {
+        let cache = Cache::with_room(1_000);
+        let abuse = |ip: &str| cache.recall(ip.parse().unwrap(), noon()).0;
+        cache.answered("2001:db8:1:2::7".parse().unwrap(), 87, noon());
+        assert_eq!(abuse("2001:db8:1:2:ffff::1"), fresh(87));
+        assert_eq!(abuse("2001:db8:1:3::7"), Abuse::Unknown);
+        cache.answered("192.0.2.1".parse().unwrap(), 5, noon());
+        assert_eq!(abuse("2002:c000:201::1"), fresh(5));
+        let list = ["2001:db8:9::1", "2001:db8:9::2"].map(|ip| ip.parse().unwrap());
+        cache.blacklist(&[(list[0], 99), (list[1], 90)], after(1));
+        assert_eq!(abuse("2001:db8:9::3"), Abuse::Blacklisted(99));
+        assert_eq!(cache.blacklisted(), 1);
     }
 
     #[test]

@@ -3,23 +3,36 @@
 use std::{net::IpAddr, sync::Arc};
 
 use hashbrown::{HashMap, hash_map::Entry};
+use jiff::Timestamp;
 use parking_lot::Mutex;
+use tfps_engine::network::SourceNetwork;
 use tokio::sync::{mpsc, watch};
 
-use super::metrics::Instruments;
+use super::{
+    budget::{Asker, Budget, Spent},
+    metrics::Instruments,
+};
 
 /// Takes addresses to look up.
 #[derive(Debug)]
 pub(super) struct Desk {
     open: Arc<Open>,
-    queue: mpsc::Sender<Ticket>,
+    queues: Queues<mpsc::Sender<Ticket>>,
+    budget: Budget,
     metrics: Instruments,
+}
+
+/// Those of known accounts, and those of unknown ones: the former never wait for the latter.
+#[derive(Clone, Debug)]
+pub(super) struct Queues<Q> {
+    known: Q,
+    unknown: Q,
 }
 
 /// The look-ups that wait or are under way.
 #[derive(Debug)]
 struct Open {
-    look_ups: Mutex<HashMap<IpAddr, Awaited>>,
+    look_ups: Mutex<HashMap<SourceNetwork, Awaited>>,
     metrics: Instruments,
 }
 
@@ -34,10 +47,23 @@ pub(super) struct Ticket {
     pub(super) ip: IpAddr,
     open: Arc<Open>,
     _ended: watch::Sender<()>,
+    _spent: Spent,
 }
 
 /// The tickets in their order.
-pub(super) type Tickets = Arc<tokio::sync::Mutex<mpsc::Receiver<Ticket>>>;
+pub(super) type Tickets = Queues<Arc<tokio::sync::Mutex<mpsc::Receiver<Ticket>>>>;
+
+impl Tickets {
+    /// The next one of a known account; with `also_unknown` one of an unknown account, where there is none of the former. `None`: there will
+    /// be no more.
+    pub(super) async fn next(&self, also_unknown: bool) -> Option<Ticket> {
+        tokio::select! {
+            biased;
+            ticket = async { self.known.lock().await.recv().await } => ticket,
+            ticket = async { self.unknown.lock().await.recv().await }, if also_unknown => ticket,
+        }
+    }
+}
 
 /// How much a look-up is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,37 +75,55 @@ pub(super) enum Wanted {
 }
 
 impl Desk {
-    /// One where so many may wait.
-    pub(super) fn new(waiting: usize, metrics: Instruments) -> (Self, Tickets) {
-        let (queue, tickets) = mpsc::channel(waiting.max(1));
+    /// One where so many may wait, and half as many for unknown accounts.
+    pub(super) fn new(waiting: usize, budget: Budget, metrics: Instruments) -> (Self, Tickets) {
+        let (known, known_tickets) = mpsc::channel(waiting.max(1));
+        let (unknown, unknown_tickets) = mpsc::channel(waiting.div_ceil(2).max(1));
         let open = Arc::new(Open {
             look_ups: Mutex::default(),
             metrics: metrics.clone(),
         });
         let desk = Self {
             open,
-            queue,
+            queues: Queues { known, unknown },
+            budget,
             metrics,
         };
-        (desk, Arc::new(tokio::sync::Mutex::new(tickets)))
+        let shared = |tickets| Arc::new(tokio::sync::Mutex::new(tickets));
+        let tickets = Queues {
+            known: shared(known_tickets),
+            unknown: shared(unknown_tickets),
+        };
+        (desk, tickets)
     }
 
-    /// Asks for a look-up, or joins one; `None` where too many wait.
-    pub(super) fn ask(&self, ip: IpAddr, wanted: Wanted) -> Option<Awaited> {
+    /// Asks for a look-up, or joins one; `None` where too many wait, or the asker may not spend one.
+    pub(super) fn ask(
+        &self,
+        ip: IpAddr,
+        wanted: Wanted,
+        asker: Asker,
+        at: Timestamp,
+    ) -> Option<Awaited> {
+        let queue = match asker {
+            Asker::Known(_) => &self.queues.known,
+            Asker::Unknown => &self.queues.unknown,
+        };
         let mut look_ups = self.open.look_ups.lock();
-        let vacant = match look_ups.entry(ip) {
+        let vacant = match look_ups.entry(ip.into()) {
             Entry::Occupied(open) => return Some(open.get().clone()),
             Entry::Vacant(vacant) => vacant,
         };
-        if wanted == Wanted::SomeTime && self.queue.capacity() * 2 < self.queue.max_capacity() {
+        if wanted == Wanted::SomeTime && queue.capacity() * 2 < queue.max_capacity() {
             return None;
         }
-        let Ok(place) = self.queue.try_reserve() else {
+        let Ok(place) = queue.try_reserve() else {
             if wanted == Wanted::Now {
                 self.metrics.overflowed.inc();
             }
             return None;
         };
+        let spent = self.budget.spend(asker, at)?;
         let (ended, awaited) = watch::channel(());
         let awaited = Awaited(awaited);
         vacant.insert(awaited.clone());
@@ -89,6 +133,7 @@ impl Desk {
             ip,
             open: Arc::clone(&self.open),
             _ended: ended,
+            _spent: spent,
         });
         Some(awaited)
     }
@@ -104,7 +149,7 @@ impl Awaited {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.open.look_ups.lock().remove(&self.ip);
+        self.open.look_ups.lock().remove(&self.ip.into());
         self.open.metrics.waiting.dec();
     }
 }
@@ -117,10 +162,68 @@ mod tests {
     use prometheus_client::registry::Registry;
     use tokio::time::timeout;
 
+    use tfps_engine::usage::AccountMark;
+
     use super::*;
+    use crate::reputation::budget::Plan;
 
     fn desk(waiting: usize) -> (Desk, Tickets) {
-        Desk::new(waiting, Instruments::register(&mut Registry::default()))
+        let metrics = Instruments::register(&mut Registry::default());
+        let plan = Plan {
+            daily: 1_000_000,
+            reserved_percent: 50,
+        };
+        let budget = Budget::new(plan, metrics.clone(), now());
+        Desk::new(waiting, budget, metrics)
+    }
+
+    fn now() -> Timestamp {
+        "2026-06-08T12:00:00Z".parse().unwrap()
+    }
+
+    const ALICE: &str = "alice@example.com";
+
+    impl Desk {
+        fn asked(&self, ip: IpAddr, wanted: Wanted) -> Option<Awaited> {
+            let alice = AccountMark::of(&ALICE.parse().unwrap());
+            self.ask(ip, wanted, Asker::Known(alice), now())
+        }
+    }
+
+    /// The next one that waits already.
+    async fn waits(tickets: &Tickets) -> Option<Ticket> {
+        timeout(Duration::from_millis(10), tickets.next(true))
+            .await
+            .ok()?
+    }
+
+    #[tokio::test]
+    async fn those_of_known_accounts_come_first_and_have_their_room() {
+        let (desk, tickets) = desk(4);
+        let asked = (0..100).filter(|number| {
+            desk.ask(ip(*number), Wanted::Now, Asker::Unknown, now())
+                .is_some()
+        });
+        assert_eq!(asked.count(), 2);
+        desk.asked(ip(100), Wanted::Now).unwrap();
+        assert_eq!(waits(&tickets).await.unwrap().ip, ip(100));
+        assert!(
+            timeout(Duration::from_millis(10), tickets.next(false))
+                .await
+                .is_err()
+        );
+        assert_eq!(waits(&tickets).await.unwrap().ip, ip(0));
+    }
+
+    #[tokio::test]
+    async fn addresses_of_one_network_are_one_look_up() {
+        let (desk, tickets) = desk(4);
+        for host in 1..1_000 {
+            let ip = format!("2001:db8:1:2::{host:x}").parse().unwrap();
+            desk.asked(ip, Wanted::Now).unwrap();
+        }
+        assert!(waits(&tickets).await.is_some());
+        assert!(waits(&tickets).await.is_none());
     }
 
     fn ip(number: u32) -> IpAddr {
@@ -131,22 +234,22 @@ mod tests {
     async fn many_that_ask_for_one_address_wait_for_one_look_up() {
         let (desk, tickets) = desk(4);
         let waiting: Vec<_> = (0..50)
-            .map(|_| desk.ask(ip(1), Wanted::Now).unwrap())
+            .map(|_| desk.asked(ip(1), Wanted::Now).unwrap())
             .collect();
         assert_eq!(desk.metrics.waiting.get(), 1);
-        let ticket = tickets.lock().await.recv().await.unwrap();
+        let ticket = waits(&tickets).await.unwrap();
         assert_eq!(ticket.ip, ip(1));
         // While it is under way it can still be joined.
-        let late = desk.ask(ip(1), Wanted::Now).unwrap();
-        assert!(tickets.lock().await.try_recv().is_err());
+        let late = desk.asked(ip(1), Wanted::Now).unwrap();
+        assert!(waits(&tickets).await.is_none());
         let all = join_all(waiting.into_iter().chain([late]).map(Awaited::ended));
         tokio::pin!(all);
         assert!(timeout(Duration::from_millis(10), &mut all).await.is_err());
         drop(ticket);
         timeout(Duration::from_secs(5), all).await.unwrap();
         assert_eq!(desk.metrics.waiting.get(), 0);
-        desk.ask(ip(1), Wanted::Now).unwrap();
-        assert!(tickets.lock().await.try_recv().is_ok());
+        desk.asked(ip(1), Wanted::Now).unwrap();
+        assert!(waits(&tickets).await.is_some());
     }
 
     #[tokio::test]
@@ -154,21 +257,21 @@ mod tests {
         let (desk, tickets) = desk(4);
         let mut kept = Vec::new();
         for number in 0..3 {
-            kept.push(desk.ask(ip(number), Wanted::Now).unwrap());
+            kept.push(desk.asked(ip(number), Wanted::Now).unwrap());
         }
-        assert!(desk.ask(ip(10), Wanted::SomeTime).is_none());
-        kept.push(desk.ask(ip(3), Wanted::Now).unwrap());
+        assert!(desk.asked(ip(10), Wanted::SomeTime).is_none());
+        kept.push(desk.asked(ip(3), Wanted::Now).unwrap());
         for number in 4..10_000 {
-            assert!(desk.ask(ip(number), Wanted::Now).is_none());
+            assert!(desk.asked(ip(number), Wanted::Now).is_none());
         }
         assert_eq!(desk.metrics.overflowed.get(), 9_996);
         assert_eq!(desk.open.look_ups.lock().len(), 4);
         // Who asked for one that waits is not turned away.
-        assert!(desk.ask(ip(2), Wanted::Now).is_some());
-        while let Ok(ticket) = tickets.lock().await.try_recv() {
+        assert!(desk.asked(ip(2), Wanted::Now).is_some());
+        while let Some(ticket) = waits(&tickets).await {
             drop(ticket);
         }
-        assert!(desk.ask(ip(10), Wanted::SomeTime).is_some());
+        assert!(desk.asked(ip(10), Wanted::SomeTime).is_some());
         assert_eq!(desk.open.look_ups.lock().len(), 1);
     }
 }

@@ -21,6 +21,8 @@ use super::{
     Abuse, Cache, Keeper, KnownReputations, Recalled, Reputation, Reputations,
     abuseipdb::{self, AbuseIpdb, Blacklist, Reporter},
     apiban::{self, Apiban},
+    asked_about,
+    budget::{Asker, Budget, Plan},
     cache::KEPT,
     desk::{Desk, Tickets, Wanted},
     metrics::{Instruments, result},
@@ -114,8 +116,10 @@ impl LiveReputations {
     ) -> Result<Self, StoreError> {
         let cache = Arc::new(Cache::with_room(config.abuseipdb.answers));
         let keeper = Arc::new(Keeper::new(Arc::clone(&store)));
-        let abuseipdb = Arc::new(AbuseIpdb::new(clock.clone()));
-        let (desk, tickets) = Desk::new(config.abuseipdb.look_ups_waiting, metrics.clone());
+        let budget = Budget::new(Plan::of(&config.abuseipdb), metrics.clone(), clock.now());
+        let abuseipdb = Arc::new(AbuseIpdb::new(clock.clone(), budget.clone()));
+        let waiting = config.abuseipdb.look_ups_waiting;
+        let (desk, tickets) = Desk::new(waiting, budget, metrics.clone());
         let (reporter, reports) = Reporter::new(
             Arc::clone(&abuseipdb),
             Arc::clone(&keeper),
@@ -173,9 +177,11 @@ impl LiveReputations {
             return;
         };
         let mut chores = JoinSet::new();
-        for _ in 0..work.at_once {
-            let (live, tickets) = (Arc::clone(&self), Arc::clone(&work.tickets));
-            chores.spawn(async move { live.serve(tickets).await });
+        // Unknown accounts can keep half of them busy, the others are there for known ones.
+        for place in 0..work.at_once {
+            let also_unknown = 2 * place < work.at_once;
+            let (live, tickets) = (Arc::clone(&self), work.tickets.clone());
+            chores.spawn(async move { live.serve(tickets, also_unknown).await });
         }
         let live = Arc::clone(&self);
         chores.spawn(async move { live.reporter.run(work.reports).await });
@@ -223,6 +229,14 @@ impl LiveReputations {
             service.reports.status(0, at),
             self.apiban.source.status(self.cache.bans() as u64, at),
         ]
+    }
+
+    /// What an operator should know of look-ups.
+    pub fn notice(&self) -> Option<String> {
+        self.asks
+            .load(Ordering::Relaxed)
+            .then(|| self.abuseipdb.budget.notice(self.clock.now()))
+            .flatten()
     }
 
     async fn restore(&self, store: &dyn Store) -> Result<(), StoreError> {
@@ -273,9 +287,9 @@ impl LiveReputations {
     }
 
     /// Looks addresses up, one after the other.
-    async fn serve(&self, tickets: Tickets) {
+    async fn serve(&self, tickets: Tickets, also_unknown: bool) {
         loop {
-            let Some(ticket) = tickets.lock().await.recv().await else {
+            let Some(ticket) = tickets.next(also_unknown).await else {
                 return;
             };
             // It may have been paused since this one was put in the queue.
@@ -333,7 +347,7 @@ impl LiveReputations {
 
 impl LiveReputations {
     /// What is known in memory, and what is to be counted of it: nothing where AbuseIPDB is not asked anyway.
-    fn remember(&self, ip: IpAddr, at: Timestamp) -> (Recalled, Option<&Counter>) {
+    fn remember(&self, ip: IpAddr, asker: Asker, at: Timestamp) -> (Recalled, Option<&Counter>) {
         let known = self.known.of(ip);
         let (abuse, listed) = self.cache.recall(ip, at);
         let mut recalled = Recalled::default();
@@ -360,7 +374,7 @@ impl LiveReputations {
                 recalled.reputation.told_by = ToldBy::LookUp;
                 if stale {
                     let asked = self.abuseipdb.checks.may_be_asked(at)
-                        && self.desk.ask(ip, Wanted::SomeTime).is_some();
+                        && self.desk.ask(ip, Wanted::SomeTime, asker, at).is_some();
                     if !asked {
                         self.cache.put_off(ip, at, PUT_OFF);
                     }
@@ -384,22 +398,29 @@ impl LiveReputations {
 
 #[async_trait]
 impl Reputations for LiveReputations {
-    fn recall(&self, ip: IpAddr, at: Timestamp) -> Recalled {
-        let (recalled, counter) = self.remember(ip, at);
+    fn recall(&self, ip: IpAddr, asker: Asker, at: Timestamp) -> Recalled {
+        let (recalled, counter) = self.remember(asked_about(ip), asker, at);
         if let Some(counter) = counter {
             counter.inc();
         }
         recalled
     }
 
-    async fn look_up(&self, ip: IpAddr, at: Timestamp, budget: Duration) -> Option<Reputation> {
-        let Some(awaited) = self.desk.ask(ip, Wanted::Now) else {
-            return Some(self.remember(ip, at).0.reputation);
+    async fn look_up(
+        &self,
+        ip: IpAddr,
+        asker: Asker,
+        at: Timestamp,
+        patience: Duration,
+    ) -> Option<Reputation> {
+        let ip = asked_about(ip);
+        let Some(awaited) = self.desk.ask(ip, Wanted::Now, asker, at) else {
+            return Some(self.remember(ip, asker, at).0.reputation);
         };
-        if budget.is_zero() || timeout(budget, awaited.ended()).await.is_err() {
+        if patience.is_zero() || timeout(patience, awaited.ended()).await.is_err() {
             return None;
         }
-        Some(self.remember(ip, self.clock.now()).0.reputation)
+        Some(self.remember(ip, asker, self.clock.now()).0.reputation)
     }
 
     fn reports(&self, code: Code) -> bool {
@@ -407,6 +428,7 @@ impl Reputations for LiveReputations {
     }
 
     fn denied(&self, ip: IpAddr, code: Code, at: Timestamp) {
+        let ip = asked_about(ip);
         // The operator vouches for what he has configured.
         if self.known.of(ip).is_none() {
             self.reporter.denied(ip, code, at);

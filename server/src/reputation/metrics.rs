@@ -21,6 +21,10 @@ pub struct Instruments {
     pub(super) unavailable: Counter,
     /// Look-ups that found too many waiting.
     pub(super) overflowed: Counter,
+    /// Look-ups that were not made since they are to last for the day: of known accounts, and of unknown ones.
+    pub(super) held_back: [Counter; 2],
+    /// Look-ups of the day that are left.
+    pub(super) look_ups_left: Gauge,
     /// Look-ups that wait.
     pub(super) waiting: Gauge,
     entries: Family<BySource, Gauge>,
@@ -36,6 +40,11 @@ struct Asked {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct BySource {
     source: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByAccounts {
+    accounts: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -71,6 +80,20 @@ impl Instruments {
             "Look-ups of sources that found too many waiting",
             overflowed.clone(),
         );
+        let held_back = Family::<ByAccounts, Counter>::default();
+        registry.register(
+            "look_ups_held_back",
+            "Look-ups of sources that were not made, so that the day's last: by the accounts whose calls they were for",
+            held_back.clone(),
+        );
+        let held_back = ["known", "unknown"]
+            .map(|accounts| held_back.get_or_create(&ByAccounts { accounts }).clone());
+        let look_ups_left = Gauge::default();
+        registry.register(
+            "look_ups_left",
+            "Look-ups of sources that are left of the day's",
+            look_ups_left.clone(),
+        );
         let waiting = Gauge::default();
         registry.register(
             "look_ups_waiting",
@@ -96,6 +119,8 @@ impl Instruments {
             unknown: recalled("unknown"),
             unavailable: recalled("unavailable"),
             overflowed,
+            held_back,
+            look_ups_left,
             waiting,
             entries,
             up,

@@ -5,6 +5,7 @@
 
 mod abuseipdb;
 mod apiban;
+mod budget;
 mod cache;
 mod desk;
 mod keeper;
@@ -15,6 +16,7 @@ mod settings;
 
 pub use abuseipdb::{read_blacklist, read_check};
 pub use apiban::{Piece, read_banned};
+pub use budget::Asker;
 pub use cache::{Abuse, Cache};
 pub use keeper::Keeper;
 pub use known::KnownReputations;
@@ -24,7 +26,7 @@ use std::{net::IpAddr, time::Duration};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use tfps_engine::{decision::Code, facts::ToldBy};
+use tfps_engine::{decision::Code, facts::ToldBy, network::SourceNetwork};
 
 /// The reputation of an address, as far as it is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,14 +48,29 @@ pub struct Recalled {
     pub more: bool,
 }
 
-/// Knows the reputation of addresses, which are in their canonical form.
+/// The address that is asked about: one that carries an IPv4 address ([`SourceNetwork`]) is that address.
+fn asked_about(ip: IpAddr) -> IpAddr {
+    match SourceNetwork::from(ip) {
+        SourceNetwork::V4(ip) => ip.into(),
+        SourceNetwork::V6(_) => ip,
+    }
+}
+
+/// Knows the reputation of addresses. What is known of one address of an IPv6 /64 is known of all: whoever has one has them all.
 #[async_trait]
 pub trait Reputations: Send + Sync + 'static {
     /// What is known in memory.
-    fn recall(&self, ip: IpAddr, at: Timestamp) -> Recalled;
+    fn recall(&self, ip: IpAddr, asker: Asker, at: Timestamp) -> Recalled;
 
-    /// Looks an address up, and waits for it so long at the most; the look-up itself goes on. `None`: it was not in time.
-    async fn look_up(&self, ip: IpAddr, at: Timestamp, budget: Duration) -> Option<Reputation>;
+    /// Looks an address up for a call of the asker's, and waits for it so long at the most; the look-up itself goes on. `None`: it was not in
+    /// time.
+    async fn look_up(
+        &self,
+        ip: IpAddr,
+        asker: Asker,
+        at: Timestamp,
+        patience: Duration,
+    ) -> Option<Reputation>;
 
     /// Whether calls that are denied with a code are reported.
     fn reports(&self, code: Code) -> bool;

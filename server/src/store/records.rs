@@ -269,6 +269,8 @@ pub struct TrainingRecord {
     pub after: Terms,
     /// Every change and why.
     pub reasons: Vec<String>,
+    /// Every country that is not opened though there were calls, and why.
+    pub left_out: Vec<String>,
     /// When it was made.
     pub trained_at: Timestamp,
     /// When it was applied or reverted.

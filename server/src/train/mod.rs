@@ -115,7 +115,7 @@ impl Run {
         match trained {
             Trained::Proposed(_) => self.proposed += 1,
             Trained::Nothing(NothingLearned::TooYoung { .. }) => self.too_young += 1,
-            Trained::Nothing(NothingLearned::Fits) => self.fitting += 1,
+            Trained::Nothing(NothingLearned::Fits { .. }) => self.fitting += 1,
             Trained::Blocked => self.blocked += 1,
             Trained::LeftAlone | Trained::Gone => {}
         }
@@ -215,6 +215,12 @@ impl Trainer {
         let proposal = match propose(&history, &record.account, &policy, lowering) {
             Ok(proposal) => proposal,
             Err(nothing) => {
+                if let NothingLearned::Fits { left_out } = &nothing
+                    && !left_out.is_empty()
+                    && course != Course::DryRun
+                {
+                    tracing::info!(account = %id, why = left_out.join("; "), "countries were not opened");
+                }
                 if pending.is_some() && course != Course::DryRun {
                     self.store.withdraw_suggestion(id).await?;
                 }
@@ -226,7 +232,8 @@ impl Trainer {
             Course::DryRun => {}
             Course::Suggest => {
                 let same = |pending: &TrainingRecord| {
-                    (&pending.before, &pending.after) == (&training.before, &training.after)
+                    (&pending.before, &pending.after, &pending.left_out)
+                        == (&training.before, &training.after, &training.left_out)
                 };
                 if let Some(pending) = pending.filter(same) {
                     return Ok(Trained::Proposed(Box::new(pending)));
@@ -415,7 +422,8 @@ impl Trainer {
         training.account_version = Some(record.version);
         self.store.put_training(&training, Some(&record)).await?;
         self.state.accounts.put(record.account);
-        tracing::info!(account = %training.account, by, why = training.reasons.join("; "), "an account was trained");
+        tracing::info!(account = %training.account, by, why = training.reasons.join("; "), left_out = training.left_out.join("; "),
+            "an account was trained");
         Ok(training)
     }
 
@@ -453,6 +461,7 @@ fn suggestion(account: &Account, proposal: Proposal, at: Timestamp) -> TrainingR
         source_countries,
         destination_countries,
         reasons,
+        left_out,
     } = proposal;
     let millisecond = u64::try_from(at.as_millisecond()).unwrap_or_default();
     TrainingRecord {
@@ -466,6 +475,7 @@ fn suggestion(account: &Account, proposal: Proposal, at: Timestamp) -> TrainingR
             destination_countries,
         },
         reasons,
+        left_out,
         trained_at: at,
         changed_at: None,
         changed_by: String::new(),

@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use tfps_engine::{
     call::AccountId,
     decision::Code,
-    number::Country,
+    number::{Country, E164, plan},
     policy::Policy,
+    risk::{Predictor, pays, score_of},
     training::{History, PastCall},
 };
 
@@ -33,9 +34,18 @@ impl Trainer {
             })
         };
         let mut calls = Vec::new();
+        let objects = |call: &AllowedCall| {
+            let threshold = policy
+                .document
+                .risk
+                .challenge_score
+                .min(policy.document.risk.deny_score);
+            call.risk >= threshold
+                || by_number(&snapshot.predictor, call.number.as_ref(), policy) >= threshold
+        };
         let mut take = |call: AllowedCall| {
             if !is_fraud(&call) {
-                calls.extend(past(&call, policy));
+                calls.extend(past(&call, objects));
             }
         };
         self.store.allowed_calls(id, since, &mut take).await?;
@@ -43,12 +53,22 @@ impl Trainer {
     }
 }
 
+/// The score of a call's number by what is known today, whatever the circumstances; 0 for one that is not predicted. A policy that monitors asks no more
+/// rules after the first that objects, so most of its calls abroad were never scored.
+fn by_number(predictor: &Predictor, number: Option<&E164>, policy: &Policy) -> u32 {
+    let Some(number) = number else { return 0 };
+    let plan = plan::look_up(number);
+    if !pays(&plan, policy.dial_plan.home_country()) {
+        return 0;
+    }
+    score_of(predictor.by_number(number, &plan)).into()
+}
+
 /// What a call tells of what the account does. One that passed only since the policy reports, and that something else than a limit or a
-/// country spoke against, tells nothing.
-fn past(call: &AllowedCall, policy: &Policy) -> Option<PastCall> {
+/// country spoke against, tells nothing; of one that the prediction objects to it is told that it does.
+fn past(call: &AllowedCall, objects: impl Fn(&AllowedCall) -> bool) -> Option<PastCall> {
     let (opens_source, opens_destination) = match call.monitored_code.as_str() {
         "" => (false, false),
-        _ if call.risk >= policy.document.risk.challenge_score => return None,
         code => match code.parse().ok()? {
             Code::R04 | Code::V02 => (true, false),
             Code::R06 | Code::V03 => (false, true),
@@ -65,6 +85,7 @@ fn past(call: &AllowedCall, policy: &Policy) -> Option<PastCall> {
         source: Country::from_code(&call.source_country).ok(),
         opens_source,
         opens_destination,
+        objected: !call.monitored_code.is_empty() && objects(call),
     })
 }
 
@@ -76,8 +97,7 @@ mod tests {
 
     #[test]
     fn what_a_monitoring_policy_let_pass_counts_unless_it_looks_like_fraud() {
-        let policy = Policy::compile(PolicyDocument::default()).unwrap();
-        let of = |code: &str, risk| {
+        let of = |code: &str, objected| {
             let call = AllowedCall {
                 at: Timestamp::UNIX_EPOCH,
                 number: None,
@@ -86,22 +106,38 @@ mod tests {
                 destination_country: "GB".to_owned(),
                 source_country: String::new(),
                 monitored_code: code.to_owned(),
-                risk,
+                risk: 0,
                 ended_at: None,
             };
-            past(&call, &policy).map(|call| (call.opens_source, call.opens_destination))
+            let past = past(&call, |_| objected);
+            past.map(|call| (call.opens_source, call.opens_destination, call.objected))
         };
         assert_eq!(
-            of("", 99),
-            Some((false, false)),
+            of("", true),
+            Some((false, false, false)),
             "its caller has proved himself"
         );
-        assert_eq!(of("V03", 10), Some((false, true)));
-        assert_eq!(of("R04", 10), Some((true, false)));
-        assert_eq!(of("R11", 10), Some((false, false)));
-        assert_eq!(of("V03", 90), None);
+        assert_eq!(of("V03", false), Some((false, true, false)));
+        assert_eq!(of("R04", false), Some((true, false, false)));
+        assert_eq!(of("R11", false), Some((false, false, false)));
+        assert_eq!(of("V03", true), Some((false, true, true)));
         for code in ["R01", "R03", "R13", "R18", "V06"] {
-            assert_eq!(of(code, 10), None, "{code}");
+            assert_eq!(of(code, false), None, "{code}");
         }
+    }
+
+    #[test]
+    fn a_call_that_was_never_scored_is_scored_by_its_number() {
+        let policy = Policy::compile(PolicyDocument::default()).unwrap();
+        let predictor = Predictor {
+            model: std::sync::Arc::new(tfps_engine::risk::RiskModel::built_in()),
+            known: std::sync::Arc::default(),
+            cleared: std::sync::Arc::default(),
+        };
+        let score = |number: &str| by_number(&predictor, number.parse().ok().as_ref(), &policy);
+        assert_eq!(score("12125550123"), 0, "at home");
+        assert_eq!(score(""), 0);
+        // No plan has given this range to anybody.
+        assert!(score("2529999999999") > score("442079460123"));
     }
 }

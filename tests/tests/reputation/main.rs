@@ -4,6 +4,7 @@
 mod decisions;
 mod faults;
 mod kept;
+mod quota;
 
 use std::{
     sync::{

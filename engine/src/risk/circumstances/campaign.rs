@@ -35,10 +35,11 @@ pub(super) fn indicate(call: &Circumstances, all: &mut Indicators) {
     all.climb(&PREFIXES, 2, dialing.prefixes, 1.0);
     all.climb(&NEIGHBOURS, 1, dialing.neighbours, 1.0);
     all.climb(&OF_RANGE, 2, dialing.of_range, 1.0);
-    all.climb(&NEWCOMERS, 1, range.newcomers, part);
-    all.climb(&REGULARS, 1, range.regulars, 1.0);
-    all.set_if(TestedItself, range.tested == Some(Tested::Itself), part);
-    all.set_if(TestedByAnother, range.tested == Some(Tested::Another), part);
+    all.climb(&NEWCOMERS, 1, range.all_newcomers(), part);
+    all.climb(&REGULARS, 1, range.all_regulars(), 1.0);
+    let tested = range.tested_by();
+    all.set_if(TestedItself, tested == Some(Tested::Itself), part);
+    all.set_if(TestedByAnother, tested == Some(Tested::Another), part);
 }
 
 /// In words; `tells` says whether any of some indicators is there, and is worth something.
@@ -70,24 +71,34 @@ pub(super) fn evidence(call: &Circumstances, tells: impl Fn(&[Indicator]) -> boo
             &NEWCOMERS,
             format!(
                 "{} turned to its range within hours",
-                accounts(past.range.newcomers)
+                callers(
+                    past.range.newcomers,
+                    past.range.elsewhere.newcomers,
+                    ["has", "have"],
+                )
             ),
         ),
         (
             &REGULARS,
             format!(
                 "{} its range again and again",
-                match past.range.regulars {
-                    1 => "another account calls".to_owned(),
-                    count => format!("{count} other accounts call"),
-                }
+                callers(
+                    past.range.regulars,
+                    past.range.elsewhere.regulars,
+                    ["calls", "call"],
+                )
             ),
         ),
         (
             &TESTED,
-            match past.range.tested {
-                Some(Tested::Itself) => "it has called the range for moments within a day",
-                _ => "another account has called the range for moments within a day",
+            match (past.range.tested, past.range.elsewhere.tested) {
+                (Some(Tested::Itself), _) => "it has called the range for moments within a day",
+                (Some(Tested::Another), _) | (None, false) => {
+                    "another account has called the range for moments within a day"
+                }
+                (None, true) => {
+                    "an account of another domain has called the range for moments within a day"
+                }
             }
             .to_owned(),
         ),
@@ -107,11 +118,29 @@ fn numbers(count: u8) -> String {
     }
 }
 
-fn accounts(count: u8) -> String {
-    match count {
-        1 => "another account has".to_owned(),
-        count => format!("{count} other accounts have"),
-    }
+/// Accounts of the domain, and other domains, with the verb for one and for several.
+fn callers(accounts: u8, domains: u8, [one, several]: [&str; 2]) -> String {
+    let accounts = match accounts {
+        0 => None,
+        1 => Some("another account".to_owned()),
+        count => Some(format!("{count} other accounts")),
+    };
+    let domains = match domains {
+        0 => None,
+        1 => Some("another domain".to_owned()),
+        count => Some(format!("{count} other domains")),
+    };
+    let verb = if [&accounts, &domains].into_iter().flatten().count() == 2 {
+        several
+    } else {
+        let single = accounts.as_ref().or(domains.as_ref());
+        match single.is_some_and(|who| who.starts_with("another")) {
+            true => one,
+            false => several,
+        }
+    };
+    let who: Vec<String> = [accounts, domains].into_iter().flatten().collect();
+    format!("{} {verb}", who.join(" and "))
 }
 
 #[cfg(test)]

@@ -40,6 +40,15 @@ impl Circumstances {
         worth.of(&self.indicators())
     }
 
+    /// Without what other domains say.
+    pub(super) fn within_domain(&self) -> Self {
+        let range = self.past.range.within_domain();
+        Self {
+            past: Past { range, ..self.past },
+            ..*self
+        }
+    }
+
     /// What there is that speaks for or against it.
     pub(super) fn indicators(&self) -> Indicators {
         let mut all = Indicators::default();

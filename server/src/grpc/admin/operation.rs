@@ -7,6 +7,7 @@ use tonic::{Request, Response, Status};
 use super::{AdminRpc, Answer};
 use crate::{
     auth::Permission,
+    check::EmergencyAlarm,
     grpc::{caller, convert},
     sources::{SourceState, SourceStatus},
 };
@@ -26,6 +27,14 @@ pub(super) async fn status(
     };
     let mut warnings = overview.warnings;
     warnings.extend(sources.iter().filter_map(SourceStatus::warning));
+    warnings.extend(rpc.operation.reputations.notice().filter(|_| whole));
+    let alarms = rpc.checker.emergency_alarms();
+    let of_caller = alarms.iter().filter(|alarm| match &caller.domain {
+        None => true,
+        // What a source does with accounts of others is not theirs to see.
+        Some(domain) => alarm.account_domain() == Some(domain),
+    });
+    warnings.extend(of_caller.map(EmergencyAlarm::warning));
     Ok(Response::new(v1::GetStatusResponse {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         start_time: Some(convert::timestamp(rpc.operation.started_at())),

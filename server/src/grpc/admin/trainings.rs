@@ -3,7 +3,10 @@
 use std::{pin::Pin, sync::Arc};
 
 use futures::Stream;
-use tfps_engine::call::{MAX_DOMAIN, MAX_USERNAME};
+use tfps_engine::{
+    call::{MAX_DOMAIN, MAX_USERNAME},
+    training::NothingLearned,
+};
 use tfps_proto::v1;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -62,29 +65,37 @@ pub(super) async fn train(
             };
             run.count(&trained);
             let is_kept = course != Course::DryRun;
-            let training = match trained {
-                Trained::Proposed(record) => Some(convert::training::training(*record, is_kept)),
-                _ => None,
-            };
+            let mut told = progress(&run);
+            match trained {
+                Trained::Proposed(record) => {
+                    told.training = Some(convert::training::training(*record, is_kept));
+                }
+                Trained::Nothing(NothingLearned::Fits { left_out }) if !left_out.is_empty() => {
+                    told.left_out = Some(convert::training::left_out(&id, left_out));
+                }
+                _ => {}
+            }
             // Who has hung up wants no more accounts to be changed.
-            let tells = training.is_some() || run.done.is_multiple_of(STEP);
-            if tells && sender.send(Ok(progress(&run, training))).await.is_err() {
+            let tells =
+                told.training.is_some() || told.left_out.is_some() || run.done.is_multiple_of(STEP);
+            if tells && sender.send(Ok(told)).await.is_err() {
                 return;
             }
         }
-        let _ = sender.send(Ok(progress(&run, None))).await;
+        let _ = sender.send(Ok(progress(&run))).await;
     });
     Ok(Response::new(Box::pin(ReceiverStream::new(answers))))
 }
 
-fn progress(run: &Run, training: Option<v1::Training>) -> v1::TrainAccountsResponse {
+fn progress(run: &Run) -> v1::TrainAccountsResponse {
     v1::TrainAccountsResponse {
-        training,
+        training: None,
         done: run.done,
         total: run.total,
         too_young: run.too_young,
         fitting: run.fitting,
         blocked: run.blocked,
+        left_out: None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Trainings.
 
-use tfps_engine::number::CountrySet;
+use tfps_engine::{call::AccountId, number::CountrySet};
 use tfps_proto::v1;
 use tonic::Status;
 
@@ -39,6 +39,18 @@ pub(crate) fn training(record: TrainingRecord, is_kept: bool) -> v1::Training {
         create_time: Some(timestamp(record.trained_at)),
         update_time: record.changed_at.map(timestamp),
         changed_by: record.changed_by,
+        left_out: record.left_out,
+    }
+}
+
+/// The countries that are not opened to an account for which there is nothing to change.
+pub(crate) fn left_out(account: &AccountId, reasons: Vec<String>) -> v1::LeftOut {
+    v1::LeftOut {
+        account: Some(v1::AccountKey {
+            username: account.username().to_owned(),
+            domain: account.domain().to_owned(),
+        }),
+        reasons,
     }
 }
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, de::IgnoredAny};
 use tfps_engine::facts::is_public;
 
-use crate::{outbound::Answer, sources::Fault};
+use crate::{outbound::Answer, reputation::budget::Told, sources::Fault};
 
 /// How much of what a service says of an error is told.
 const TOLD: usize = 200;
@@ -111,6 +111,16 @@ pub(super) fn body(answer: &Answer, at: Timestamp) -> Result<&[u8], Fault> {
         300..=399 => Fault::Failed(format!("{error}: redirects are not followed")),
         _ => Fault::Failed(error),
     })
+}
+
+/// How many look-ups the day has and how many are left, where the service says so (`X-RateLimit-Limit`, `X-RateLimit-Remaining`).
+pub(super) fn look_ups_left(headers: &HeaderMap) -> Option<Told> {
+    let number = |name| headers.get(name)?.to_str().ok()?.trim().parse().ok();
+    let told = Told {
+        limit: number("x-ratelimit-limit")?,
+        remaining: number("x-ratelimit-remaining")?,
+    };
+    (told.limit > 0).then_some(told)
 }
 
 /// For how long a service wants to be left alone: `Retry-After` in seconds or as a date, or else when
@@ -238,6 +248,25 @@ mod tests {
         ] {
             assert!(read_blacklist(body.as_bytes(), 10).is_err(), "{body}");
         }
+    }
+
+    #[test]
+    fn an_answer_says_how_many_look_ups_are_left() {
+        let left = |headers: &[(&'static str, &str)]| {
+            let headers = headers.iter().map(|(name, value)| {
+                let name = http::HeaderName::from_static(name);
+                (name, value.parse().unwrap())
+            });
+            look_ups_left(&headers.collect()).map(|told| (told.limit, told.remaining))
+        };
+        let (limit, remaining) = ("x-ratelimit-limit", "x-ratelimit-remaining");
+        assert_eq!(
+            left(&[(limit, "1000"), (remaining, "987")]),
+            Some((1_000, 987))
+        );
+        assert_eq!(left(&[(remaining, "987")]), None);
+        assert_eq!(left(&[(limit, "0"), (remaining, "0")]), None);
+        assert_eq!(left(&[(limit, "-1"), (remaining, "many")]), None);
     }
 
     #[test]

@@ -16,7 +16,10 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use reqwest::Url;
 use tfps_engine::decision::Code;
 
-use super::settings::{address, key_mark};
+use super::{
+    budget::{Budget, Plan},
+    settings::{address, key_mark},
+};
 use crate::{
     clock::Clock,
     config::{self, ConfigError, Secret},
@@ -40,6 +43,8 @@ pub(super) struct AbuseIpdb {
     pub(super) checks: Source,
     pub(super) blacklist: Source,
     pub(super) reports: Source,
+    /// The day's look-ups.
+    pub(super) budget: Budget,
     clock: Clock,
 }
 
@@ -52,6 +57,7 @@ pub(super) struct Settings {
     url: Url,
     max_age_days: u32,
     time: Duration,
+    plan: Plan,
     pub(super) blacklist_limit: u32,
     blacklist_minimum: u32,
     report_codes: Vec<Code>,
@@ -76,6 +82,7 @@ impl Settings {
             url: address("abuseipdb.url", &config.url)?,
             max_age_days: config.max_age_days,
             time: Duration::from_millis(config.timeout_ms),
+            plan: Plan::of(config),
             blacklist_limit: config.blacklist_limit,
             blacklist_minimum: config.blacklist_confidence_minimum,
             report_codes: if config.report {
@@ -88,8 +95,9 @@ impl Settings {
 }
 
 impl AbuseIpdb {
-    pub(super) fn new(clock: Clock) -> Self {
+    pub(super) fn new(clock: Clock, budget: Budget) -> Self {
         Self {
+            budget,
             settings: ArcSwapOption::empty(),
             checks: Source::new("abuseipdb"),
             blacklist: Source::new("abuseipdb-blacklist"),
@@ -117,6 +125,9 @@ impl AbuseIpdb {
         let before = self.settings.swap(settings.map(Arc::new));
         let now = self.settings();
         let another = before.is_some_and(|before| Some(&before.key_mark) != key_mark.as_ref());
+        if let Some(now) = &now {
+            self.budget.set(now.plan, another, self.clock.now());
+        }
         for source in [&self.checks, &self.blacklist, &self.reports] {
             if another {
                 source.forget_pause();
@@ -149,7 +160,11 @@ impl AbuseIpdb {
             bytes: CHECK_BYTES,
         };
         let answer = settings.send(Method::GET, url, None, bounds).await?;
-        let told = answers::body(&answer, self.clock.now()).and_then(|body| read_check(body, ip));
+        let now = self.clock.now();
+        if let Some(told) = answers::look_ups_left(&answer.headers) {
+            self.budget.told(told, now);
+        }
+        let told = answers::body(&answer, now).and_then(|body| read_check(body, ip));
         self.refused_everywhere(&settings, told)
     }
 

@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc};
 use hashbrown::HashMap;
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
-use tfps_engine::{decision::Code, facts::is_public};
+use tfps_engine::{decision::Code, facts::is_public, network::SourceNetwork};
 use tokio::sync::mpsc;
 
 use super::AbuseIpdb;
@@ -29,7 +29,8 @@ pub(in crate::reputation) struct Reporter {
     keeper: Arc<Keeper>,
     clock: Clock,
     metrics: Instruments,
-    reported: Mutex<HashMap<IpAddr, Timestamp>>,
+    /// By network: whoever has a /64 has no more reports made than others.
+    reported: Mutex<HashMap<SourceNetwork, Timestamp>>,
     queue: mpsc::Sender<(IpAddr, Code)>,
 }
 
@@ -58,9 +59,10 @@ impl Reporter {
         if !is_public(ip) || !self.service.reports(code) || !self.service.reports.may_be_asked(at) {
             return;
         }
+        let network = SourceNetwork::from(ip);
         let mut reported = self.reported.lock();
         if reported
-            .get(&ip)
+            .get(&network)
             .is_some_and(|last| at.duration_since(*last) < ONCE_IN)
         {
             return;
@@ -69,7 +71,7 @@ impl Reporter {
             reported.retain(|_, last| at.duration_since(*last) < ONCE_IN);
         }
         if reported.len() < REMEMBERED && self.queue.try_send((ip, code)).is_ok() {
-            reported.insert(ip, at);
+            reported.insert(network, at);
         } else {
             self.metrics.reported("dropped");
         }

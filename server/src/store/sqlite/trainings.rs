@@ -74,7 +74,7 @@ pub(super) async fn false_positives(
 }
 
 const COLUMNS: &str = "id, domain, username, state, terms_before, terms_after, reasons, trained_at, changed_at, changed_by, \
-     account_version";
+     account_version, left_out";
 
 pub(super) async fn list(
     pool: &SqlitePool,
@@ -124,7 +124,7 @@ pub(super) async fn put(
         .await?;
     sqlx::query(
         "INSERT INTO trainings (id, domain, username, state, terms_before, terms_after, reasons, trained_at, changed_at, \
-         changed_by, account_version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         changed_by, account_version, left_out) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(&training.id)
     .bind(training.account.domain())
@@ -137,6 +137,7 @@ pub(super) async fn put(
     .bind(training.changed_at.map(Timestamp::as_millisecond))
     .bind(&training.changed_by)
     .bind(training.account_version)
+    .bind(training.left_out.join("\n"))
     .execute(connection)
     .await?;
     Ok(())
@@ -162,6 +163,10 @@ fn record(row: &SqliteRow) -> Result<TrainingRecord, StoreError> {
         serde_json::from_str(row.try_get(column)?)
             .map_err(|error| corrupt("a training's limits", error))
     };
+    let lines = |column: usize| {
+        let text: &str = row.try_get(column)?;
+        Ok::<_, StoreError>(text.lines().map(str::to_owned).collect())
+    };
     Ok(TrainingRecord {
         id: row.try_get(0)?,
         account,
@@ -173,11 +178,8 @@ fn record(row: &SqliteRow) -> Result<TrainingRecord, StoreError> {
         },
         before: terms(4)?,
         after: terms(5)?,
-        reasons: row
-            .try_get::<&str, _>(6)?
-            .lines()
-            .map(str::to_owned)
-            .collect(),
+        reasons: lines(6)?,
+        left_out: lines(11)?,
         trained_at: timestamp(row.try_get(7)?),
         changed_at: row.try_get::<Option<i64>, _>(8)?.map(timestamp),
         changed_by: row.try_get(9)?,
