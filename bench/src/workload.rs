@@ -216,6 +216,7 @@ fn call(at: usize, accounts: usize, listed: &Listed<'_>, random: &mut Random) ->
             user_agent: AGENTS[random.below(AGENTS.len())].to_owned(),
             concurrent_calls: Some(1 + u32::try_from(random.below(3)).unwrap_or(0)),
             call_id: format!("{:016x}@pbx{:04}", random.next(), random.below(10_000)),
+            attempt_key: String::new(),
             forwarded_from: String::new(),
             trunk: "carrier-1".to_owned(),
         },

@@ -22,6 +22,17 @@ pub const MAX_HEADER: usize = 256;
 /// The longest trunk name, in bytes.
 pub const MAX_TRUNK: usize = 64;
 
+/// The users that switches and phones write where they withhold the caller's name.
+const ANONYMOUS: [&str; 7] = [
+    "anonymous",
+    "unknown",
+    "restricted",
+    "unavailable",
+    "private",
+    "withheld",
+    "null",
+];
+
 /// Names an account: the user and the domain of its SIP URI, as `username@domain`. The domain is in lower case.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AccountId(Box<str>);
@@ -58,6 +69,17 @@ impl AccountId {
     /// `username@domain`
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether it names nobody: what stands in From where the caller or the network withholds it (RFC 3323, RFC 5767, RFC 2606).
+    /// Everybody who withholds their name would share it.
+    pub fn is_anonymous(&self) -> bool {
+        let (username, domain) = self.parts();
+        ANONYMOUS
+            .iter()
+            .any(|name| username.eq_ignore_ascii_case(name))
+            || domain == "invalid"
+            || domain.ends_with(".invalid")
     }
 
     fn parts(&self) -> (&str, &str) {
@@ -176,8 +198,10 @@ pub struct CallAttempt {
     pub user_agent: String,
     /// The account's calls in progress as the switch counts, this one included.
     pub concurrent_calls: Option<u32>,
-    /// The Call-ID; empty where it is not told.
+    /// The Call-ID; empty where it is not told. The caller writes it.
     pub call_id: String,
+    /// The key of the attempt, one per INVITE transaction, made by the switch; empty where it is not told.
+    pub attempt_key: String,
     /// The forwarding party; empty where there is none.
     pub forwarded_from: String,
     /// The trunk; empty where it is not told.
@@ -208,6 +232,8 @@ pub struct RawAttempt {
     pub concurrent_calls: Option<u32>,
     /// The Call-ID.
     pub call_id: String,
+    /// The key of the attempt.
+    pub attempt_key: String,
     /// The forwarding party.
     pub forwarded_from: String,
     /// The trunk.
@@ -226,6 +252,7 @@ impl RawAttempt {
         bounded("caller_number", &self.caller, MAX_NUMBER)?;
         bounded("user_agent", &self.user_agent, MAX_HEADER)?;
         bounded("call_id", &self.call_id, MAX_HEADER)?;
+        bounded("attempt_key", &self.attempt_key, MAX_HEADER)?;
         bounded("forwarded_from", &self.forwarded_from, MAX_HEADER)?;
         bounded("trunk", &self.trunk, MAX_TRUNK)
     }
@@ -261,6 +288,7 @@ impl RawAttempt {
                 user_agent: self.user_agent,
                 concurrent_calls: self.concurrent_calls,
                 call_id: self.call_id,
+                attempt_key: self.attempt_key,
                 forwarded_from: self.forwarded_from,
                 trunk: self.trunk,
             }),
@@ -276,6 +304,7 @@ impl RawAttempt {
             ("dialed_number", &self.dialed),
             ("user_agent", &self.user_agent),
             ("call_id", &self.call_id),
+            ("attempt_key", &self.attempt_key),
             ("forwarded_from", &self.forwarded_from),
             ("trunk", &self.trunk),
         ] {

@@ -71,7 +71,7 @@ codes! {
     R10 "too many concurrent calls, business hours",
     R11 "daily quota exceeded, business hours",
     R12 "malformed or injected input",
-    R13 "same caller and destination too often",
+    R13 "same account and destination too often",
     R14 "the caller's IP is on the operator's block list",
     R15 "the caller's IP is listed by APIBAN",
     R16 "account blocked by the operator",

@@ -89,11 +89,11 @@ impl<'a> Trial<'a> {
         self.ask(&JUDGING)
     }
 
-    /// Takes a slot and a place in the quota in one step, or tells which limit is reached.
+    /// Takes a slot and a place in the quota in one step, or tells which limit is reached. The key is the call's alone.
     pub fn reserve(
         mut self,
         ledger: &mut Ledger,
-        call: u64,
+        key: u128,
         times: SlotTimes,
     ) -> (Judgement, Reservation) {
         if !self.settled
@@ -107,7 +107,7 @@ impl<'a> Trial<'a> {
             let emergency = OpenCall {
                 emergency: true,
                 holds: false,
-                ..OpenCall::new(call, until)
+                ..OpenCall::of(key, facts.call, until)
             };
             ledger.calls.allow(emergency, facts.at);
             return (self.allowed(), Reservation::default());
@@ -121,7 +121,7 @@ impl<'a> Trial<'a> {
                 number: facts.destination.as_ref().ok().map(|to| to.number),
                 holds,
                 tariff,
-                ..OpenCall::new(call, until)
+                ..OpenCall::of(key, facts.call, until)
             };
             ledger.calls.allow(allowed, facts.at);
         }
@@ -313,8 +313,18 @@ fn denial(objection: Objection) -> Ruling {
     }
 }
 
-/// Judges a call that was tampered with: no other rule can.
-pub fn judge_injection(injection: &crate::call::Injection, policy: &Policy) -> Judgement {
+/// Judges a call that was tampered with: no other rule can. A call for help passes whatever stands beside its number.
+pub fn judge_injection(
+    injection: &crate::call::Injection,
+    dialed: &str,
+    policy: &Policy,
+) -> Judgement {
+    if policy.dial_plan.is_emergency(dialed) {
+        return Judgement {
+            ruling: Ruling::emergency(),
+            monitored: None,
+        };
+    }
     let objection = crate::rules::injection(injection);
     let mode = policy.mode(Rule::MalformedInput);
     let ruling = denial(objection);
@@ -336,7 +346,7 @@ pub fn decide(
     mut facts: Facts<'_>,
     locate: impl FnOnce(&mut Facts<'_>),
     ledger: &mut Ledger,
-    call: u64,
+    key: u128,
     times: SlotTimes,
 ) -> (Judgement, Option<u8>) {
     facts.remember(Some(ledger));
@@ -350,5 +360,5 @@ pub fn decide(
     if let Stage::Ends(judgement) = ended {
         return (judgement, risk);
     }
-    (trial.reserve(ledger, call, times).0, risk)
+    (trial.reserve(ledger, key, times).0, risk)
 }

@@ -16,6 +16,7 @@ fuzz_target!(|text: &str| {
         user_agent: next(),
         concurrent_calls: None,
         call_id: next(),
+        attempt_key: next(),
         forwarded_from: next(),
         trunk: next(),
     };

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tfps_opensips_bridge::request::{Fields, call, check, form, json};
+use tfps_opensips_bridge::request::{Fields, WhoPays, call, check, form, json};
 
 fuzz_target!(|bytes: &[u8]| {
     for read in [form::read, |bytes: &[u8], fields: &mut Fields<'_>| json::read(bytes, fields)] {
@@ -10,12 +10,13 @@ fuzz_target!(|bytes: &[u8]| {
         match read(bytes, &mut fields) {
             Err(bad) => assert!(bad.field.len() <= 200),
             Ok(()) => {
-                let _ = call::read(&fields, "default");
-                if let Ok(check) = check::read(&fields, "default") {
+                let _ = call::read(&fields, WhoPays::default());
+                if let Ok(check) = check::read(&fields, WhoPays::default()) {
                     let account = check.account.expect("a check names an account");
                     assert!((1..=64).contains(&account.username.len()));
                     assert!((1..=253).contains(&account.domain.len()));
                     assert!((1..=64).contains(&check.dialed_number.len()));
+                    assert!(check.attempt_key.len() <= 256);
                     assert!(check.user_agent.len() <= 256 && check.forwarded_from.len() <= 256);
                 }
             }

@@ -20,6 +20,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::{
     admin::{AdminError, cursor, page_size},
     auth::{Permission, Principal},
+    check::DecisionId,
     clock::Clock,
     state::{HangUp, State},
     telemetry::Metrics,
@@ -58,8 +59,10 @@ pub struct CallView {
 pub enum Which {
     /// An account's.
     Of(AccountId),
-    /// One of an account's, by its Call-ID.
-    One(AccountId, String),
+    /// An account's with this Call-ID: callers write it, so there may be several.
+    WithCallId(AccountId, String),
+    /// The one of an account's that a decision allowed.
+    One(AccountId, DecisionId),
     /// Those to a number; with an account, only its.
     To(E164, Option<AccountId>),
 }
@@ -68,14 +71,17 @@ impl Which {
     fn takes(&self, call: &OpenCall) -> bool {
         match self {
             Self::Of(_) => true,
-            Self::One(_, call_id) => call.call_id.as_deref() == Some(call_id),
+            Self::WithCallId(_, call_id) => *call.call_id == **call_id,
+            Self::One(_, decision) => DecisionId::of(call) == Some(*decision),
             Self::To(number, _) => call.number == Some(*number),
         }
     }
 
     fn account(&self) -> Option<&AccountId> {
         match self {
-            Self::Of(account) | Self::One(account, _) => Some(account),
+            Self::Of(account) | Self::WithCallId(account, _) | Self::One(account, _) => {
+                Some(account)
+            }
             Self::To(_, account) => account.as_ref(),
         }
     }
@@ -153,7 +159,7 @@ impl CallWatch {
     ) -> Result<(Vec<CallView>, String), AdminError> {
         caller.require(Permission::See)?;
         let domain = caller.narrow(domain)?;
-        let after = cursor::read::<3>(token)?;
+        let after = cursor::read::<4>(token)?;
         let at = self.clock.now();
         let accounts = self.state.in_progress.all().into_iter().filter(|account| {
             domain
@@ -166,16 +172,16 @@ impl CallWatch {
             .filter(|view| {
                 after
                     .as_ref()
-                    .is_none_or(|after| place(view) > place_of(after))
+                    .is_none_or(|after| place(view) > *after)
             })
             .collect();
-        calls.sort_unstable_by(|one, other| place(one).cmp(&place(other)));
+        calls.sort_by_cached_key(place);
         let size = page_size(size);
         let more = calls.len() > size;
         calls.truncate(size);
         let next = calls.last().filter(|_| more).map(|last| {
-            let (domain, username, call_id) = place(last);
-            cursor::write(&[domain, username, call_id])
+            let place = place(last);
+            cursor::write(&place.each_ref().map(String::as_str))
         });
         Ok((calls, next.unwrap_or_default()))
     }
@@ -252,7 +258,8 @@ impl CallWatch {
         let hang_up = HangUp {
             account: account.clone(),
             key: call.key,
-            call_id: call.call_id.as_deref().unwrap_or_default().to_owned(),
+            decision: DecisionId::of(call),
+            call_id: call.call_id.to_string(),
             code,
             reason,
             ordered_at: at,
@@ -295,14 +302,15 @@ pub fn begin_day(policy: &Policy, ledger: &mut Ledger, at: Timestamp) -> Day {
 
 /// Whether a switch has told that a call is there, and its slot has not run out.
 fn is_there(call: &OpenCall, at: Timestamp) -> bool {
-    call.call_id.is_some() && call.until > at.as_second()
+    call.told && call.until > at.as_second()
 }
 
-fn place(view: &CallView) -> (&str, &str, &str) {
-    let call_id = view.call.call_id.as_deref().unwrap_or_default();
-    (view.account.domain(), view.account.username(), call_id)
-}
-
-fn place_of([domain, username, call_id]: &[String; 3]) -> (&str, &str, &str) {
-    (domain, username, call_id)
+/// Where a call stands in the list: two calls may have the same Call-ID.
+fn place(view: &CallView) -> [String; 4] {
+    [
+        view.account.domain().to_owned(),
+        view.account.username().to_owned(),
+        view.call.call_id.to_string(),
+        format!("{:032x}", view.call.key),
+    ]
 }

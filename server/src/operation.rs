@@ -32,7 +32,7 @@ const LIVE: [&str; 34] = [
     "requests.default_deadline_ms",
     "requests.drain_seconds",
     "requests.look_up_ms",
-    "calls.call_id_seconds",
+    "calls.repeat_seconds",
     "calls.reserved_seconds",
     "calls.started_seconds",
     "emergency.alarm_calls",

@@ -45,11 +45,11 @@ async fn form_query_and_json_get_the_same_answer() {
         .get(&format!("/v1/check?{}", call(SOMALIA, "a")))
         .await;
     let body = format!(
-        r#"{{"username": "alice", "domain": "example.com", "dialed_number": {SOMALIA}, "call_id": "a"}}"#
+        r#"{{"username": "alice", "domain": "example.com", "dialed_number": {SOMALIA}, "call_id": "a", "caller_number": "a"}}"#
     );
     let json = "content-type: application/json; charset=utf-8\r\n";
     let json = bridge.request("POST", "/v1/check", json, &body).await;
-    // The same Call-ID is the same decision.
+    // The same attempt is the same decision.
     assert_eq!((&query.body, &json.body), (&form.body, &form.body));
 
     let text = format!("/v1/check?{}", call(SOMALIA, "a"));

@@ -1,4 +1,4 @@
-//! Calls at the same instant: limits hold exactly, slots come back, a Call-ID counts once.
+//! Calls at the same instant: limits hold exactly, slots come back, an attempt counts once.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by it")]
 
 use std::{collections::HashSet, time::Duration};
@@ -185,20 +185,21 @@ async fn a_slot_is_a_lease() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_call_id_is_one_decision() {
+async fn one_attempt_is_one_decision() {
     let server = Server::open().await;
     server.account("alice").await;
     let asked = CheckRequest {
         call_id: "a84b4c76e66710@198.51.100.7".to_owned(),
+        attempt_key: "1700000000.1".to_owned(),
         ..call("alice", HOME_NUMBER)
     };
-    let repeats = std::iter::repeat_n(asked.clone(), 100);
+    let repeats = std::iter::repeat_n(asked.clone(), 3);
     let decisions = all_at_once(server.admin(), repeats).await;
     let ids: HashSet<_> = decisions
         .iter()
         .map(|decision| decision.decision_id.clone())
         .collect();
-    assert_eq!((ids.len(), allowed(&decisions)), (1, 100));
+    assert_eq!((ids.len(), allowed(&decisions)), (1, 3));
     let usage = server.usage("alice").await;
     assert_eq!((usage.calls_today, usage.concurrent_calls), (1, 1));
     assert_eq!(server.decisions(Default::default()).await.len(), 1);

@@ -170,7 +170,7 @@ impl Numbers {
 
 #[tokio::test]
 async fn open_slots_challenges_and_failures_survive() {
-    let mut server = Server::open().await;
+    let mut server = Server::open_with("[calls]\nrepeat_seconds = 32\n").await;
     server
         .account_with("alice", |account| account.limits = Some(limits(3, 100)))
         .await;

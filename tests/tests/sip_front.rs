@@ -3,11 +3,11 @@
 
 use std::net::Ipv4Addr;
 
-use tfps_client::v1::{self, EntryAction, EntryKind, ResponseMode};
+use tfps_client::v1::{self, CallEvent, EntryAction, EntryKind, ResponseMode};
 use tfps_tests::{
     Bridge, Server, eventually,
-    scene::{CUBA, HOME_NUMBER, LONDON, SOMALIA},
-    sip::{Call, Front, Request, Switch},
+    scene::{CUBA, HOME_NUMBER, LONDON, SOMALIA, limits},
+    sip::{Call, Front, Invite, Request, Switch},
 };
 
 /// A server with alice and a policy that answers by `mode`, a bridge, and a front.
@@ -289,4 +289,158 @@ async fn a_caller_who_gives_up_frees_his_slot() {
     })
     .await;
     assert_eq!(server.usage("alice").await.concurrent_calls, 0);
+}
+
+/// INVITEs of alice's with one Call-ID, of which each is another transaction: other From tags, branches and CSeqs.
+fn with_one_call_id(number: usize, dialed: impl Fn(usize) -> String) -> Vec<Invite> {
+    (0..number)
+        .map(|at| Invite {
+            dialed: dialed(at),
+            from: "alice@example.com".to_owned(),
+            call_id: "a84b4c76e66710".to_owned(),
+            tag: format!("tag-{at}"),
+            branch: format!("branch-{at}"),
+            cseq: u32::try_from(at).unwrap() + 1,
+            headers: Vec::new(),
+        })
+        .collect()
+}
+
+/// A server on which alice may make two calls at once and ten a day, a bridge and a front.
+async fn two_at_once() -> (Server, Bridge, Front) {
+    let server = Server::open().await;
+    server
+        .account_with("alice", |account| account.limits = Some(limits(2, 10)))
+        .await;
+    let bridge = Bridge::ready(&[&server], "").await;
+    let front = Front::start(&bridge, "").await;
+    (server, bridge, front)
+}
+
+fn approved(finals: &std::collections::BTreeMap<String, u16>) -> usize {
+    finals.values().filter(|status| **status == 503).count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_invites_with_one_call_id_are_a_hundred_calls() {
+    let (server, _bridge, front) = two_at_once().await;
+    let switch = Switch::at(Ipv4Addr::LOCALHOST, front.address());
+    let finals = switch.invited(&with_one_call_id(100, |_| HOME_NUMBER.to_owned()));
+    assert_eq!((finals.len(), approved(&finals)), (100, 2), "{finals:?}");
+    let usage = server.usage("alice").await;
+    assert_eq!((usage.calls_today, usage.concurrent_calls), (2, 2));
+    assert_eq!(server.decisions(Default::default()).await.len(), 100);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_with_one_call_id_share_no_slot_and_end_one_by_one() {
+    let (server, _bridge, front) = two_at_once().await;
+    let switch = Switch::at(Ipv4Addr::LOCALHOST, front.address());
+    let invites = with_one_call_id(14, |at| format!("1212555{:04}", 2_000 + at));
+    let finals = switch.invited(&invites[..12]);
+    assert_eq!((finals.len(), approved(&finals)), (12, 2), "{finals:?}");
+    // A bare Call-ID ends one of them.
+    let call_id = &invites[0].call_id;
+    server.progress("alice", call_id, CallEvent::Ended).await;
+    assert_eq!(server.usage("alice").await.concurrent_calls, 1);
+    assert_eq!(approved(&switch.invited(&invites[12..])), 1);
+    let usage = server.usage("alice").await;
+    assert_eq!((usage.calls_today, usage.concurrent_calls), (3, 2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_invite_that_is_sent_again_counts_once() {
+    let (server, _bridge, front) = two_at_once().await;
+    let switch = Switch::at(Ipv4Addr::LOCALHOST, front.address());
+    let invite = &with_one_call_id(1, |_| HOME_NUMBER.to_owned())[0];
+    for _ in 0..2 {
+        let finals = switch.invited([invite, invite, invite]);
+        assert_eq!(finals.values().collect::<Vec<_>>(), [&503]);
+    }
+    let usage = server.usage("alice").await;
+    assert_eq!((usage.calls_today, usage.concurrent_calls), (1, 1));
+    assert_eq!(server.decisions(Default::default()).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_identities_are_refused_and_a_call_for_help_is_not() {
+    let (server, _bridge, front) = house(ResponseMode::ResponseMode503603).await;
+    server.account("bob").await;
+    for headers in [
+        vec!["P-tfps: bob;example.com", "P-tfps: alice;example.com"],
+        vec!["P-tfps: bob;example.com", "X-tfps: alice@example.com"],
+        vec!["X-tfps: bob@example.com", "X-tfps: alice@example.com"],
+        vec!["P-tfps: bob;example.com, alice;example.com"],
+        vec![
+            "P-tfps: bob;example.com",
+            "P-tfps:",
+            "P-tfps: alice;example.com",
+        ],
+        vec![
+            "P-tfps: alice;example.com",
+            "P-Received: 192.0.2.1",
+            "P-Received: 192.0.2.2",
+        ],
+    ] {
+        let call = |dialed: &str| Call {
+            headers: headers.iter().map(|line| (*line).to_owned()).collect(),
+            ..by_p_tfps(dialed)
+        };
+        let refused = front.answered(&call(HOME_NUMBER), 603).await;
+        assert_eq!(refused.code, "R12", "{headers:?}");
+        let helped = front.answered(&call("911"), 503).await;
+        assert_eq!(helped.code, "A00", "{headers:?}");
+    }
+    // The calls for help are recorded, and nobody paid for anything.
+    let recorded = server.decisions(v1::DecisionFilter::default()).await;
+    assert_eq!(recorded.len(), 6);
+    for username in ["alice", "bob"] {
+        assert_eq!(server.usage(username).await.calls_today, 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn anonymous_callers_are_no_account_that_one_of_them_opens_for_all() {
+    let (_server, _bridge, front) = house(ResponseMode::ResponseMode503603).await;
+    let from = |user: &str, dialed: &str| Call {
+        dialed: dialed.to_owned(),
+        from: user.to_owned(),
+        ..Call::default()
+    };
+    for user in ["anonymous", "Anonymous", "unknown", "restricted"] {
+        let denied = front.answered(&from(user, HOME_NUMBER), 603).await;
+        assert_eq!(denied.code, "R20", "{user}");
+        assert_eq!(front.answered(&from(user, "911"), 503).await.code, "A00");
+    }
+    // Who is named by the switch may withhold their name from the called.
+    let withheld = Call {
+        from: "anonymous".to_owned(),
+        ..by_p_tfps(HOME_NUMBER)
+    };
+    assert_eq!(front.answered(&withheld, 503).await.code, "A00");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_asserted_identity_pays_where_the_bridge_trusts_its_switches() {
+    let server = Server::open().await;
+    server.account("alice").await;
+    let asserted = |headers: &[&str]| Call {
+        headers: headers.iter().map(|line| (*line).to_owned()).collect(),
+        from: "anonymous".to_owned(),
+        ..by_p_tfps(HOME_NUMBER)
+    };
+    let both = [
+        "P-Asserted-Identity: \"Alice\" <sip:alice@example.com>",
+        "P-Asserted-Identity: <tel:+12125550100>",
+    ];
+    let bridge = Bridge::ready(&[&server], "").await;
+    let front = Front::start(&bridge, "").await;
+    assert_eq!(front.answered(&asserted(&both), 603).await.code, "R20");
+    let trusting = Bridge::ready(&[&server], "trust_asserted_identity = true").await;
+    let front = Front::start(&trusting, "").await;
+    assert_eq!(front.answered(&asserted(&both), 503).await.code, "A00");
+    let two = [both[0], "P-Asserted-Identity: <sip:bob@example.com>"];
+    assert_eq!(front.answered(&asserted(&two), 603).await.code, "R12");
+    let preferred = ["P-Preferred-Identity: <sip:alice@example.com>"];
+    assert_eq!(front.answered(&asserted(&preferred), 603).await.code, "R12");
 }

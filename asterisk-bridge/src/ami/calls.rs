@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use tfps_client::v1::AccountKey;
+use tfps_client::v1::{AccountKey, HangUp};
 use tokio::time::Instant;
 
 /// Calls that are followed at the most: more than an Asterisk carries.
@@ -21,6 +21,8 @@ pub(crate) struct Followed {
     pub(crate) account: AccountKey,
     /// As Check was asked with.
     pub(crate) call_id: String,
+    /// The decision that allowed it.
+    pub(crate) decision_id: String,
     /// When it was answered.
     pub(crate) answered: Option<Instant>,
 }
@@ -74,11 +76,13 @@ impl Calls {
         self.lock().remove(unique_id)
     }
 
-    /// The channel of an account's call.
-    pub(super) fn channel(&self, account: &AccountKey, call_id: &str) -> Option<String> {
+    /// The channel of an account's call. The decision tells it from others that have the same Call-ID.
+    pub(super) fn channel(&self, order: &HangUp) -> Option<String> {
+        let account = order.account.as_ref()?;
         let calls = self.lock();
         let is = |call: &&Followed| {
-            call.call_id == call_id
+            call.call_id == order.call_id
+                && (order.decision_id.is_empty() || call.decision_id == order.decision_id)
                 && call.account.username == account.username
                 && call.account.domain.eq_ignore_ascii_case(&account.domain)
         };
@@ -99,7 +103,17 @@ mod tests {
             channel: format!("PJSIP/alice-{call_id}"),
             account: AccountKey::default(),
             call_id: call_id.to_owned(),
+            decision_id: format!("decision of {call_id}"),
             answered: None,
+        }
+    }
+
+    fn order(call_id: &str, decision_id: &str) -> HangUp {
+        HangUp {
+            account: Some(AccountKey::default()),
+            call_id: call_id.to_owned(),
+            decision_id: decision_id.to_owned(),
+            ..HangUp::default()
         }
     }
 
@@ -108,14 +122,22 @@ mod tests {
         let calls = Calls::default();
         assert!(calls.follow("1.1", call("a")) && !calls.follow("1.1", call("a")));
         assert!(!calls.follow("", call("b")));
-        let channel = |call_id| calls.channel(&AccountKey::default(), call_id);
-        assert_eq!(channel("a").as_deref(), Some("PJSIP/alice-a"));
-        assert_eq!(channel("b"), None);
+        let channel = |call_id, decision_id| calls.channel(&order(call_id, decision_id));
+        let alice = Some("PJSIP/alice-a".to_owned());
+        assert_eq!(channel("a", ""), alice);
+        assert_eq!(channel("a", "decision of a"), alice);
+        // The same Call-ID, and another call.
+        assert_eq!(channel("a", "another"), None);
+        assert_eq!(channel("b", ""), None);
         let stranger = AccountKey {
             username: "bob".to_owned(),
             ..AccountKey::default()
         };
-        assert_eq!(calls.channel(&stranger, "a"), None);
+        let of_bob = HangUp {
+            account: Some(stranger),
+            ..order("a", "")
+        };
+        assert_eq!(calls.channel(&of_bob), None);
         let now = Instant::now();
         assert!(calls.answer("1.1", now).is_some());
         assert!(calls.answer("1.1", now).is_none() && calls.answer("1.2", now).is_none());
@@ -133,7 +155,7 @@ mod tests {
             ..call("a")
         };
         assert!(!calls.follow("1", renamed));
-        let channel = calls.channel(&AccountKey::default(), "a");
+        let channel = calls.channel(&order("a", ""));
         assert_eq!(channel.as_deref(), Some("PJSIP/bob-00000009"));
         assert_eq!(calls.ids().len(), 1);
     }

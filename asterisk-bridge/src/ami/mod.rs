@@ -42,11 +42,12 @@ const AHEAD: usize = 1_024;
 /// The Q.850 cause with which a call is ended: call rejected.
 const REJECTED: &str = "21";
 /// The variables by which a channel tells its call.
-const VARIABLES: [&str; 4] = [
+const VARIABLES: [&str; 5] = [
     "TFPS_VERDICT",
     "TFPS_USERNAME",
     "TFPS_DOMAIN",
     "TFPS_CALL_ID",
+    "TFPS_DECISION",
 ];
 
 /// Why there is no word from Asterisk.
@@ -223,7 +224,8 @@ impl Manager {
 
     /// A channel that is there.
     async fn found(&self, packet: &Packet) {
-        let [verdict, username, domain, call_id] = VARIABLES.map(|name| packet.variable(name));
+        let [verdict, username, domain, call_id, decision_id] =
+            VARIABLES.map(|name| packet.variable(name));
         if verdict != "ALLOW" || call_id.is_empty() {
             return;
         }
@@ -235,6 +237,7 @@ impl Manager {
                 domain: domain.to_owned(),
             },
             call_id: call_id.to_owned(),
+            decision_id: decision_id.to_owned(),
             answered: None,
         };
         if self.calls.follow(unique_id, call.clone()) {
@@ -272,8 +275,7 @@ impl Manager {
 
     /// Ends a call.
     async fn end(&self, order: &HangUp, writer: &mut OwnedWriteHalf) -> Result<(), AmiError> {
-        let account = order.account.clone().unwrap_or_default();
-        let Some(channel) = self.calls.channel(&account, &order.call_id) else {
+        let Some(channel) = self.calls.channel(order) else {
             debug!(
                 call_id = order.call_id,
                 "a call that is to end is another switch's"
@@ -321,6 +323,8 @@ pub(crate) fn progress(
         at: None,
         duration: lasted.and_then(|lasted| lasted.try_into().ok()),
         cause: if cause <= 127 { cause } else { 0 },
+        decision_id: call.decision_id.clone(),
+        ..CallProgress::default()
     }
 }
 

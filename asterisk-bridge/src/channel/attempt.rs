@@ -70,6 +70,7 @@ pub(crate) async fn read(
         source,
         agent,
         call_id,
+        attempt_key,
         concurrent,
         forwarded,
         trunk,
@@ -86,6 +87,7 @@ pub(crate) async fn read(
             "${TFPS_SOURCE_IP}",
             "${TFPS_USER_AGENT}",
             "${TFPS_CALL_ID}",
+            "${TFPS_ATTEMPT_KEY}",
             "${TFPS_CONCURRENT_CALLS}",
             "${TFPS_FORWARDED_FROM}",
             "${TFPS_TRUNK}",
@@ -119,6 +121,7 @@ pub(crate) async fn read(
             or(or(call_id, &peer_call_id), told("uniqueid")),
             LONGEST_TEXT,
         ),
+        attempt_key: shortened(or(attempt_key, told("uniqueid")), LONGEST_TEXT),
         forwarded_from: shortened(or(forwarded, told("rdnis")), LONGEST_TEXT),
         trunk: shortened(trunk, LONGEST_NAME),
         ..CheckRequest::default()

@@ -43,14 +43,16 @@ pub(super) async fn decide(
 ) -> Result<Decision, AgiError> {
     let decision = ask(bridge, &asked).await;
     channel::tell(call, &asked, &decision).await?;
-    if decision.verdict() == "ALLOW" {
-        follow(bridge, environment, asked);
+    if let Decision::Made(made) = &decision
+        && decision.verdict() == "ALLOW"
+    {
+        follow(bridge, environment, asked, &made.decision_id);
     }
     Ok(decision)
 }
 
 /// Follows a call that was allowed to its end; the servers are told beside it.
-fn follow(bridge: &Bridge, environment: &Environment, asked: CheckRequest) {
+fn follow(bridge: &Bridge, environment: &Environment, asked: CheckRequest, decision_id: &str) {
     let Some(calls) = &bridge.calls else {
         return;
     };
@@ -58,6 +60,7 @@ fn follow(bridge: &Bridge, environment: &Environment, asked: CheckRequest) {
         channel: environment.get("channel").unwrap_or_default().to_owned(),
         account: asked.account.unwrap_or_default(),
         call_id: asked.call_id,
+        decision_id: decision_id.to_owned(),
         answered: None,
     };
     let started = ami::progress(&call, CallEvent::Started, None, 0);

@@ -27,12 +27,13 @@ pub(super) async fn run(
     if let Some(calls) = &bridge.calls {
         calls.end(environment.get("uniqueid").unwrap_or_default());
     }
-    let [verdict, username, domain, call_id, answered, cause] = call
+    let [verdict, username, domain, call_id, decision_id, answered, cause] = call
         .evaluate([
             "${TFPS_VERDICT}",
             "${TFPS_USERNAME}",
             "${TFPS_DOMAIN}",
             "${TFPS_CALL_ID}",
+            "${TFPS_DECISION}",
             "${ANSWEREDTIME}",
             "${HANGUPCAUSE}",
         ])
@@ -58,6 +59,8 @@ pub(super) async fn run(
             .ok()
             .filter(|cause| *cause <= HIGHEST_CAUSE)
             .unwrap_or(0),
+        decision_id,
+        ..CallProgress::default()
     };
     match bridge.backlog.report(&bridge.instances, progress).await {
         Ok(Kept::Told) => {}

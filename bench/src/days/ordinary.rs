@@ -40,6 +40,7 @@ pub(super) fn call(
             user_agent: subscriber.agent.to_owned(),
             concurrent_calls: None,
             call_id: String::new(),
+            attempt_key: String::new(),
             forwarded_from: String::new(),
             trunk: String::new(),
         },

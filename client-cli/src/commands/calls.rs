@@ -40,9 +40,12 @@ pub struct EndArgs {
     username: Option<String>,
     /// Its domain
     domain: Option<String>,
-    /// Only the call with this Call-ID
-    #[arg(long, requires = "username", conflicts_with = "number")]
+    /// Only those with this Call-ID, of which there may be several
+    #[arg(long, requires = "username", conflicts_with_all = ["number", "decision"])]
     call_id: Option<String>,
+    /// Only the one that this decision allowed
+    #[arg(long, value_name = "ID", requires = "username", conflicts_with = "number")]
+    decision: Option<String>,
     /// Calls to this number, in E.164
     #[arg(long)]
     number: Option<String>,
@@ -54,7 +57,7 @@ pub struct EndArgs {
 /// How many are fetched at once.
 const PAGE: u32 = 1000;
 
-const COLUMNS: [Column<OpenCall>; 7] = [
+const COLUMNS: [Column<OpenCall>; 8] = [
     Column::text("ACCOUNT", |call| name_of(call.account.as_ref()).into()),
     Column::text("NUMBER", |call| {
         if call.emergency {
@@ -80,6 +83,7 @@ const COLUMNS: [Column<OpenCall>; 7] = [
         }
         None => "".into(),
     }),
+    Column::text("DECISION", |call| call.decision_id.as_str().into()),
     Column::text("CALL-ID", |call| call.call_id.as_str().into()),
 ];
 
@@ -136,6 +140,7 @@ async fn end(args: EndArgs, session: &mut Session<'_>) -> Result<Exit, Failure> 
     let request = EndCallsRequest {
         account: account.map(|(username, domain)| AccountKey { username, domain }),
         call_id: args.call_id.unwrap_or_default(),
+        decision_id: args.decision.unwrap_or_default(),
         number: args.number.unwrap_or_default(),
         reason: args.reason,
     };

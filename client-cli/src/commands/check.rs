@@ -46,7 +46,8 @@ pub struct CheckArgs {
         long,
         value_name = "FILE",
         conflicts_with_all = [
-            "username", "source_ip", "user_agent", "caller", "concurrent_calls", "call_id", "forwarded_from", "trunk", "at",
+            "username", "source_ip", "user_agent", "caller", "concurrent_calls", "call_id", "attempt_key",
+            "forwarded_from", "trunk", "at",
         ]
     )]
     file: Option<PathBuf>,
@@ -77,9 +78,12 @@ pub struct CallArgs {
     /// The account's calls in progress, this one included
     #[arg(long, value_name = "N")]
     concurrent_calls: Option<u32>,
-    /// The Call-ID of the INVITE; asked again with it, a call counts once
+    /// The Call-ID of the INVITE; asked again at once with all else the same, a call counts once
     #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
     call_id: String,
+    /// The switch's own key of the attempt
+    #[arg(long, value_name = "KEY", default_value = "", hide_default_value = true)]
+    attempt_key: String,
     /// The forwarding party (Diversion)
     #[arg(
         long,
@@ -120,6 +124,7 @@ impl CallArgs {
             user_agent: self.user_agent,
             concurrent_calls: self.concurrent_calls,
             call_id: self.call_id,
+            attempt_key: self.attempt_key,
             forwarded_from: self.forwarded_from,
             trunk: self.trunk,
             dry_run,

@@ -38,8 +38,11 @@ pub enum LearnCommand {
 pub struct CallArgs {
     #[command(flatten)]
     who: Who,
-    /// The Call-ID that Check was asked with
+    /// The Call-ID that Check was asked with; of several calls with it, the oldest that this can be about
     call_id: String,
+    /// The decision that allowed it
+    #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
+    decision: String,
 }
 
 /// `learn call-ended`
@@ -133,10 +136,18 @@ pub async fn run(command: LearnCommand, session: &mut Session<'_>) -> Result<Exi
     one(&answer, &Facts::default(), session.console)
 }
 
-fn progress(CallArgs { who, call_id }: &CallArgs, event: CallEvent) -> CallProgress {
+fn progress(
+    CallArgs {
+        who,
+        call_id,
+        decision,
+    }: &CallArgs,
+    event: CallEvent,
+) -> CallProgress {
     CallProgress {
         account: Some(who.key()),
         call_id: call_id.clone(),
+        decision_id: decision.clone(),
         event: event.into(),
         ..Default::default()
     }

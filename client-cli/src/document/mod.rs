@@ -267,7 +267,7 @@ mod tests {
                 allowed_source_countries: countries.1,
                 allowed_destination_countries: countries.2,
                 verification: Some(Verification { method: modes.2, captcha_digits: a, max_opens: b, ..Default::default() }),
-                repeats: Some(RepeatLimit { max_repeats: c, gap_seconds: d, block_seconds: e }),
+                repeats: Some(RepeatLimit { max_repeats: c, gap_seconds: d, block_seconds: e, by_caller: a > 9 }),
                 flood: Some(FloodLimit { requests_per_second: (f > 9).then_some(f), burst: a }),
                 reputation: Some(ReputationLimit {
                     abuse_confidence: b,

@@ -33,8 +33,8 @@ macro_rules! unary {
 }
 
 unary! {
-    /// Decides one call attempt. Sent again only when it is dry or has a `call_id`, so that it counts once.
-    CheckServiceClient.check(CheckRequest) -> CheckResponse, retry |check| check.dry_run || !check.call_id.is_empty();
+    /// Decides one call attempt. Sent again only when it is dry or has a `call_id` or an `attempt_key`, so that it counts once.
+    CheckServiceClient.check(CheckRequest) -> CheckResponse, retry |check| check.dry_run || is_repeatable(check);
 
     /// Gives one lesson. A call's progress is sent again, the others are not.
     LearnServiceClient.learn(LearnRequest) -> LearnResponse,
@@ -112,6 +112,11 @@ unary! {
     AdminServiceClient.revoke_token(RevokeTokenRequest) -> RevokeTokenResponse, retry |_| false;
     /// Has the server take its configuration file anew.
     AdminServiceClient.reload(ReloadRequest) -> ReloadResponse, retry |_| false;
+}
+
+/// Whether a call that is asked about twice counts once.
+pub(crate) fn is_repeatable(check: &v1::CheckRequest) -> bool {
+    !check.call_id.is_empty() || !check.attempt_key.is_empty()
 }
 
 impl Client {

@@ -144,7 +144,7 @@ impl Tls {
 }
 
 /// How often, and how far apart, a call is tried that finds the server unavailable. Only calls that are safe to repeat
-/// are: reads, a Check that is dry or has a `call_id` (so it counts once), a call's progress.
+/// are: reads, a Check that is dry or has a `call_id` or an `attempt_key` (so it counts once), a call's progress.
 #[derive(Debug, Clone, Copy)]
 pub struct Retry {
     /// Attempts in all; 1: no retry.

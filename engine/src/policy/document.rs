@@ -117,6 +117,9 @@ pub struct VerificationDocument {
 pub struct RepeatDocument {
     /// How many calls in a row pass.
     pub max_repeats: u32,
+    /// Whether calls of one account to one number with other caller numbers are counted apart. Only where the switch itself sets
+    /// the caller number.
+    pub by_caller: bool,
     /// Calls further apart than this, in seconds, are no repeats.
     pub gap_seconds: u32,
     /// How long the pair is blocked, in seconds.
@@ -440,6 +443,7 @@ impl Default for RepeatDocument {
     fn default() -> Self {
         Self {
             max_repeats: 5,
+            by_caller: false,
             gap_seconds: 30,
             block_seconds: 3_600,
         }

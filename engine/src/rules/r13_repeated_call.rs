@@ -1,4 +1,4 @@
-//! R13: same caller and destination too often.
+//! R13: the same account calls the same number too often.
 
 use jiff::Timestamp;
 
@@ -25,7 +25,12 @@ fn evaluate(facts: &Facts<'_>) -> Finding {
                 Rule::RepeatedCall,
                 Code::R13,
                 format!(
-                    "called over {} times in a row, each within {} s: blocked until {until}",
+                    "{} called this number over {} times in a row, each within {} s: blocked until {until}",
+                    if facts.policy().document.repeats.by_caller {
+                        "the caller"
+                    } else {
+                        "the account"
+                    },
                     facts.policy().document.repeats.max_repeats,
                     facts.policy().document.repeats.gap_seconds,
                 ),

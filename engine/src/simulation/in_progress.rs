@@ -22,7 +22,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct InProgress {
     events: BinaryHeap<Reverse<(Timestamp, AccountId, Event)>>,
-    running: HashMap<u64, Running>,
+    running: HashMap<u128, Running>,
     /// When each account is looked at next; what else there is of its looks has been overtaken.
     looks: HashMap<AccountId, Timestamp>,
     cuts: Vec<Cut>,
@@ -31,7 +31,7 @@ pub(super) struct InProgress {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
     /// A call ends that was answered for so many seconds.
-    Ends { call: u64, seconds: u64 },
+    Ends { call: u128, seconds: u64 },
     /// A cap may be reached.
     MayBeReached,
 }
@@ -77,7 +77,7 @@ impl Simulation {
         let duration = call.duration.max(SignedDuration::ZERO);
         let account = &call.attempt.account;
         let ledger = &mut self.residents.of(account, &self.policy).ledger;
-        let Some(open) = ledger.calls.get_mut(self.calls) else {
+        let Some(open) = ledger.calls.get_mut(self.calls.into()) else {
             return;
         };
         let (at, ends) = (call.at, call.at + duration);
@@ -90,11 +90,11 @@ impl Simulation {
                 code,
                 fraud: call.fraud,
             };
-            self.in_progress.running.insert(self.calls, running);
+            self.in_progress.running.insert(self.calls.into(), running);
             self.in_progress.look(account, &self.policy, ledger, at);
         }
         let seconds = u64::try_from(duration.as_secs()).unwrap_or_default();
-        let call = self.calls;
+        let call = self.calls.into();
         let ended = Event::Ends { call, seconds };
         self.in_progress
             .events
@@ -119,7 +119,7 @@ impl Simulation {
         }
     }
 
-    fn hang_up(&mut self, account: &AccountId, call: u64, seconds: u64, at: Timestamp) {
+    fn hang_up(&mut self, account: &AccountId, call: u128, seconds: u64, at: Timestamp) {
         let policy = &self.policy;
         let ledger = &mut self.residents.of(account, policy).ledger;
         self.in_progress.running.remove(&call);
@@ -151,7 +151,7 @@ impl Simulation {
                     .tariff
                     .is_some_and(|tariff| caps.reached(&spent, &tariff).is_some())
         };
-        let over: Vec<u64> = ledger
+        let over: Vec<u128> = ledger
             .calls
             .iter()
             .filter(is_over)

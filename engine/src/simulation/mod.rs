@@ -205,7 +205,7 @@ impl Simulation {
             started: u32::MAX,
         };
         let locate = |facts: &mut Facts<'_>| facts.locate(call.source);
-        let (judgement, risk) = decide(facts, locate, &mut resident.ledger, *calls, times);
+        let (judgement, risk) = decide(facts, locate, &mut resident.ledger, u128::from(*calls), times);
         let outcome = Outcome {
             ruling: judgement.ruling.clone(),
             monitored: judgement.monitored,
@@ -298,6 +298,7 @@ mod tests {
                 user_agent: "Yealink SIP-T46S 66.85.0.5".to_owned(),
                 concurrent_calls: None,
                 call_id: String::new(),
+                attempt_key: String::new(),
                 forwarded_from: String::new(),
                 trunk: String::new(),
             },

@@ -47,7 +47,7 @@ impl Simulation {
         if let Some(Replayed { to, .. }) = replayed {
             let open = OpenCall {
                 number: Some(to.number),
-                ..OpenCall::new(self.calls, i64::MAX)
+                ..OpenCall::new(self.calls.into(), i64::MAX)
             };
             resident.ledger.calls.allow(open, call.at);
             self.answer(call, Code::A00);

@@ -230,7 +230,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{exposure::Tariff, usage::OpenCall};
+    use crate::{exposure::Tariff, usage::{CallName, OpenCall},
+    };
 
     fn noon() -> Timestamp {
         "2026-06-08T12:00:00Z".parse().unwrap()
@@ -263,7 +264,7 @@ mod tests {
     fn a_lost_hang_up_does_not_stick() {
         let mut ledger = Ledger::default();
         let until = (noon() + 4.hours()).as_second();
-        ledger.calls.start(7, "a84b4c76e66710", until, noon());
+        ledger.calls.start(7, &NAME, until, noon());
         assert_eq!(
             ledger
                 .occupancy(Day::default(), noon() + 3.hours())
@@ -278,11 +279,17 @@ mod tests {
         );
     }
 
+    const NAME: CallName<'static> = CallName {
+        key: None,
+        attempt_key: "",
+        call_id: "a84b4c76e66710",
+    };
+
     const MONDAY: Day = Day(20_260_608);
     const TUESDAY: Day = Day(20_260_609);
 
     /// An answered call at 0.60 a minute.
-    fn answer(ledger: &mut Ledger, key: u64, at: Timestamp) {
+    fn answer(ledger: &mut Ledger, key: u128, at: Timestamp) {
         let until = (at + 4.hours()).as_second();
         let price = "0.60".parse().unwrap();
         let call = OpenCall {
@@ -295,14 +302,14 @@ mod tests {
         ledger.calls.allow(call, at);
         ledger
             .calls
-            .start(key, "a84b4c76e66710", until, at)
+            .start(key, &NAME, until, at)
             .answered_at = Some(at.as_second());
     }
 
     /// Ends a call as a switch tells it; what it was charged.
     fn end(
         ledger: &mut Ledger,
-        key: u64,
+        key: u128,
         answered_for: Option<u64>,
         day: Day,
         at: Timestamp,
@@ -383,7 +390,7 @@ mod tests {
     }
 
     /// Allows a call at a price, for which nothing more is told.
-    fn allow(ledger: &mut Ledger, key: u64, holds: bool, at: Timestamp) {
+    fn allow(ledger: &mut Ledger, key: u128, holds: bool, at: Timestamp) {
         let call = OpenCall {
             tariff: Some(Tariff {
                 abroad: true,
@@ -421,14 +428,14 @@ mod tests {
                     &mut ledger,
                     key,
                     holds,
-                    noon() + (20 * key.cast_signed()).seconds(),
+                    noon() + (20 * i64::try_from(key).unwrap()).seconds(),
                 );
             }
             let now = (noon() + 40_000.seconds()).as_second();
-            let untold = ledger.calls.iter().filter(|call| call.call_id.is_none());
+            let untold = ledger.calls.iter().filter(|call| !call.told);
             let untold = untold.filter(|call| call.until <= now).count();
             assert!(untold <= 257, "{untold}");
-            let told = ledger.calls.iter().filter(|call| call.call_id.is_some());
+            let told = ledger.calls.iter().filter(|call| call.told);
             assert_eq!(told.count(), 300);
         }
     }
@@ -464,7 +471,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_slot_leaks(events in prop::collection::vec((0_u64..20, 0_u8..3, 0_i64..100), 0..200)) {
+        fn no_slot_leaks(events in prop::collection::vec((0_u128..20, 0_u8..3, 0_i64..100), 0..200)) {
             let mut ledger = Ledger::default();
             let mut held = std::collections::HashMap::new();
             let mut now = noon();

@@ -27,7 +27,7 @@ pub use flood::{Flood, FloodSource};
 pub use habits::{HabitDay, Habits, NetworkMark, Novelty, RangeMark, Traits};
 pub use ledger::{Grant, GrantKind, Ledger, Occupancy};
 pub use onboardings::{Full, Gate, OnboardingLimits, Onboardings};
-pub use open_calls::{OpenCall, OpenCalls, SlotTimes};
+pub use open_calls::{CallName, Event, OpenCall, OpenCalls, SlotTimes};
 pub use origin::Origin;
 pub use passes::Passes;
 pub use past::Past;
@@ -93,7 +93,7 @@ const MOMENTS: u64 = 20;
 pub struct Watch {
     /// Requests a source network (R19).
     pub flood: Flood,
-    /// Calls of one caller to one destination (R13).
+    /// Calls of one account to one number (R13).
     pub repeats: Repeats,
     /// Failed verifications (R17).
     pub failures: Failures,

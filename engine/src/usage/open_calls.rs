@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use thin_vec::ThinVec;
 
 use crate::{
+    call::CallAttempt,
     exposure::{Exposure, Tariff},
     number::E164,
 };
@@ -27,14 +28,20 @@ pub struct SlotTimes {
 /// A call that was allowed and has not ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenCall {
-    /// Which: a hash of its Call-ID.
-    pub key: u64,
+    /// Which: the number of the decision that allowed it, or one of its own. No two calls have the same, whatever callers write.
+    pub key: u128,
+    /// Whether the key is a decision's. A switch may tell of calls that were decided elsewhere.
+    pub decided: bool,
+    /// The Call-ID; empty where it is not told. Callers write it, and several calls may have the same.
+    pub call_id: Box<str>,
+    /// The key of its attempt, as the switch made it; empty where it is not told.
+    pub attempt_key: Box<str>,
     /// The number that is called, where a decision told it.
     pub number: Option<E164>,
     /// Whether somebody calls for help: it takes no slot, and nothing ends it.
     pub emergency: bool,
-    /// Its Call-ID, once the switch has told that the call is there.
-    pub call_id: Option<Box<str>>,
+    /// Whether the switch has told that the call is there.
+    pub told: bool,
     /// Whether it holds one of the account's slots: the switch does not count itself.
     pub holds: bool,
     /// Until when, in seconds since 1970.
@@ -50,17 +57,30 @@ pub struct OpenCall {
 
 impl OpenCall {
     /// A call that holds a slot for a while.
-    pub fn new(key: u64, until: i64) -> Self {
+    pub fn new(key: u128, until: i64) -> Self {
         Self {
             key,
+            decided: false,
+            call_id: Box::default(),
+            attempt_key: Box::default(),
             number: None,
             emergency: false,
-            call_id: None,
+            told: false,
             holds: true,
             until,
             tariff: None,
             answered_at: None,
             charged_from: i64::MIN,
+        }
+    }
+
+    /// The call of an attempt that a decision allowed, which holds a slot for a while.
+    pub fn of(key: u128, attempt: &CallAttempt, until: i64) -> Self {
+        Self {
+            decided: true,
+            call_id: attempt.call_id.as_str().into(),
+            attempt_key: attempt.attempt_key.as_str().into(),
+            ..Self::new(key, until)
         }
     }
 
@@ -93,7 +113,45 @@ impl OpenCall {
 
     /// Whether nothing is known of it but that it was allowed, and it holds no slot.
     fn is_untold(&self, now: i64) -> bool {
-        self.call_id.is_none() && !(self.holds && self.until > now)
+        !self.told && !(self.holds && self.until > now)
+    }
+}
+
+/// How a switch names a call. The key is the best name; a Call-ID alone may be several calls'.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CallName<'a> {
+    /// The call's key, which is the number of its decision.
+    pub key: Option<u128>,
+    /// The key of its attempt; empty where it is not told.
+    pub attempt_key: &'a str,
+    /// The Call-ID; empty where it is not told.
+    pub call_id: &'a str,
+}
+
+/// What a switch tells of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// It is there.
+    Started,
+    /// It was answered.
+    Answered,
+    /// It is over. For how many seconds it was answered, where that is told.
+    Ended(Option<u64>),
+}
+
+impl CallName<'_> {
+    /// Whether a call has this name. A call whose attempt has another key is another call.
+    fn fits(&self, call: &OpenCall) -> bool {
+        let same_id = self.call_id.is_empty() || *call.call_id == *self.call_id;
+        if self.attempt_key.is_empty() {
+            return same_id && !self.call_id.is_empty();
+        }
+        same_id && *call.attempt_key == *self.attempt_key
+    }
+
+    /// Whether a call of which no attempt's key is known has this Call-ID.
+    fn fits_by_call_id(&self, call: &OpenCall) -> bool {
+        !self.call_id.is_empty() && call.attempt_key.is_empty() && *call.call_id == *self.call_id
     }
 }
 
@@ -109,13 +167,44 @@ impl OpenCalls {
     }
 
     /// One of them.
-    pub fn get(&self, key: u64) -> Option<&OpenCall> {
+    pub fn get(&self, key: u128) -> Option<&OpenCall> {
         self.0.iter().find(|call| call.key == key)
     }
 
     /// One of them.
-    pub fn get_mut(&mut self, key: u64) -> Option<&mut OpenCall> {
+    pub fn get_mut(&mut self, key: u128) -> Option<&mut OpenCall> {
         self.0.iter_mut().find(|call| call.key == key)
+    }
+
+    /// The one call that a switch means; `None`: it is not known. Where several have the name, the oldest that the event can be
+    /// about; an event that can be about none of them is told for the second time.
+    pub fn find(&self, name: &CallName<'_>, event: Event) -> Option<&OpenCall> {
+        if let Some(key) = name.key {
+            return self.get(key);
+        }
+        let by_name = |fits: &dyn Fn(&OpenCall) -> bool| {
+            let calls = || self.0.iter().filter(|call| fits(call));
+            let waits = |call: &&OpenCall| !call.told;
+            let rings = |call: &&OpenCall| call.told && call.answered_at.is_none();
+            let talks = |call: &&OpenCall| call.answered_at.is_some();
+            match event {
+                Event::Started => calls().find(waits).or_else(|| calls().last()),
+                Event::Answered => calls()
+                    .find(rings)
+                    .or_else(|| calls().find(waits))
+                    .or_else(|| calls().last()),
+                // An end without an answer is not that of a call that was answered, which would be charged for no more.
+                Event::Ended(Some(0)) => calls()
+                    .find(rings)
+                    .or_else(|| calls().find(waits))
+                    .or_else(|| calls().next()),
+                Event::Ended(_) => calls()
+                    .find(talks)
+                    .or_else(|| calls().find(rings))
+                    .or_else(|| calls().next()),
+            }
+        };
+        by_name(&|call| name.fits(call)).or_else(|| by_name(&|call| name.fits_by_call_id(call)))
     }
 
     /// How many hold a slot.
@@ -136,6 +225,7 @@ impl OpenCalls {
                 other.number = call.number;
                 other.emergency = call.emergency;
                 other.tariff = call.tariff;
+                other.decided |= call.decided;
             }
             None => {
                 let untold = self.0.iter().filter(|call| call.is_untold(now));
@@ -150,27 +240,42 @@ impl OpenCalls {
     }
 
     /// The switch tells that a call is there: it holds a slot from now on.
-    pub fn start(&mut self, key: u64, call_id: &str, until: i64, at: Timestamp) -> &mut OpenCall {
+    pub fn start(
+        &mut self,
+        key: u128,
+        name: &CallName<'_>,
+        until: i64,
+        at: Timestamp,
+    ) -> &mut OpenCall {
         let now = at.as_second();
         self.0.retain(|call| call.lasts(now));
         let place = match self.0.iter().position(|call| call.key == key) {
             Some(place) => place,
             None => {
-                self.0.push(OpenCall::new(key, until));
+                self.0.push(OpenCall {
+                    decided: name.key == Some(key),
+                    ..OpenCall::new(key, until)
+                });
                 self.0.len() - 1
             }
         };
         let call = &mut self.0[place];
         call.holds = !call.emergency;
         call.until = call.until.max(until);
-        if call.call_id.is_none() {
-            call.call_id = Some(call_id.into());
+        call.told = true;
+        for (known, told) in [
+            (&mut call.call_id, name.call_id),
+            (&mut call.attempt_key, name.attempt_key),
+        ] {
+            if known.is_empty() {
+                *known = told.into();
+            }
         }
         call
     }
 
     /// What a call that was answered for so long comes to when it ends; `None`: for as long as is known.
-    pub fn exposure_of(&self, key: u64, answered_for: Option<u64>, at: Timestamp) -> Exposure {
+    pub fn exposure_of(&self, key: u128, answered_for: Option<u64>, at: Timestamp) -> Exposure {
         let now = at.as_second();
         match (self.get(key), answered_for) {
             (Some(call), Some(seconds)) => call.exposure_of(seconds, now),
@@ -180,7 +285,7 @@ impl OpenCalls {
     }
 
     /// A call has ended.
-    pub fn end(&mut self, key: u64) {
+    pub fn end(&mut self, key: u128) {
         self.0.retain(|call| call.key != key);
         if self.0.is_empty() {
             self.0 = ThinVec::new();
@@ -205,5 +310,112 @@ impl OpenCalls {
         for call in &mut self.0 {
             call.charged_from = call.charged_from.max(from);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noon() -> Timestamp {
+        "2026-06-08T12:00:00Z".parse().unwrap()
+    }
+
+    /// Three calls with one Call-ID, which were allowed one after the other.
+    fn three() -> OpenCalls {
+        let mut calls = OpenCalls::default();
+        for key in 1..=3 {
+            let call = OpenCall {
+                call_id: "a84b4c76e66710".into(),
+                ..OpenCall::new(key, noon().as_second() + 10)
+            };
+            calls.allow(call, noon());
+        }
+        calls
+    }
+
+    const NAME: CallName<'static> = CallName {
+        key: None,
+        attempt_key: "",
+        call_id: "a84b4c76e66710",
+    };
+
+    fn key(calls: &OpenCalls, event: Event) -> Option<u128> {
+        calls.find(&NAME, event).map(|call| call.key)
+    }
+
+    #[test]
+    fn a_call_id_alone_names_one_call_after_the_other() {
+        let mut calls = three();
+        let until = noon().as_second() + 100;
+        for expected in [1, 2, 3, 3] {
+            assert_eq!(key(&calls, Event::Started), Some(expected));
+            calls.start(expected, &NAME, until, noon());
+        }
+        assert_eq!(key(&calls, Event::Answered), Some(1));
+        calls.get_mut(1).unwrap().answered_at = Some(noon().as_second());
+        assert_eq!(key(&calls, Event::Answered), Some(2));
+        // What was answered and what was not end by what is told of their ends.
+        assert_eq!(key(&calls, Event::Ended(Some(0))), Some(2));
+        assert_eq!(key(&calls, Event::Ended(Some(9))), Some(1));
+        assert_eq!(key(&calls, Event::Ended(None)), Some(1));
+        for left in [2, 1, 0] {
+            let ended = key(&calls, Event::Ended(None)).unwrap();
+            calls.end(ended);
+            assert_eq!(calls.held(noon()), left);
+        }
+        assert_eq!(key(&calls, Event::Ended(None)), None);
+    }
+
+    #[test]
+    fn a_key_names_its_call_and_no_other() {
+        let mut calls = three();
+        calls.get_mut(2).unwrap().attempt_key = "2".into();
+        let find = |name: CallName<'_>| {
+            let call = calls.find(&name, Event::Ended(None));
+            call.map(|call| call.key)
+        };
+        let by_key = |key| {
+            find(CallName {
+                key: Some(key),
+                ..NAME
+            })
+        };
+        assert_eq!([by_key(3), by_key(4)], [Some(3), None]);
+        let by_attempt = |attempt_key, call_id| {
+            find(CallName {
+                attempt_key,
+                call_id,
+                key: None,
+            })
+        };
+        assert_eq!(by_attempt("2", ""), Some(2));
+        assert_eq!(by_attempt("2", "another"), None);
+        // One of which no attempt's key is known may be meant, and never one that has another key.
+        assert_eq!(by_attempt("9", NAME.call_id), Some(1));
+        assert_eq!(by_attempt("9", ""), None);
+        assert_eq!(find(CallName::default()), None);
+    }
+
+    #[test]
+    fn what_is_told_of_a_call_that_nobody_decided_makes_it_known_by_its_names() {
+        let mut calls = OpenCalls::default();
+        let name = CallName {
+            attempt_key: "1700000000.1",
+            ..NAME
+        };
+        let until = noon().as_second() + 100;
+        assert!(calls.find(&name, Event::Started).is_none());
+        assert!(!calls.start(7, &name, until, noon()).decided);
+        assert_eq!(
+            calls.find(&name, Event::Started).map(|call| call.key),
+            Some(7)
+        );
+        let decided = CallName {
+            key: Some(8),
+            ..CallName::default()
+        };
+        assert!(calls.start(8, &decided, until, noon()).decided);
+        assert_eq!(calls.held(noon()), 2);
     }
 }

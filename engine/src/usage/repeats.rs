@@ -1,4 +1,7 @@
-//! The pair of caller and destination that is called too often (R13).
+//! The pair of account and number that is called too often (R13).
+//!
+//! The caller's number is part of the pair only where the policy says so: whoever has the account's password writes it as they
+//! like.
 
 use std::hash::BuildHasher;
 
@@ -8,7 +11,7 @@ use jiff::Timestamp;
 use super::aging::Aging;
 use crate::{call::AccountId, facts::Counting, number::E164, policy::RepeatDocument};
 
-/// Calls of one caller of one account to one destination.
+/// Calls of one account to one number.
 #[derive(Debug)]
 pub struct Repeats {
     pairs: Aging<u64, Pair>,
@@ -61,6 +64,7 @@ impl Repeats {
         at: Timestamp,
         counting: Counting,
     ) -> Repetition {
+        let caller = if limit.by_caller { caller } else { "" };
         let key = self.hasher.hash_one((account, caller, dialed));
         let now = at.as_second();
         match counting {
@@ -177,6 +181,29 @@ mod tests {
             Repetition::Blocked(_)
         ));
         assert!(matches!(again(3), Repetition::Blocked(_)));
+    }
+
+    #[test]
+    fn the_caller_number_tells_calls_apart_only_where_the_policy_says_so() {
+        let at = "2026-06-08T12:00:00Z".parse().unwrap();
+        let called = |by_caller: bool| {
+            let repeats = Repeats::with_capacity(1_000);
+            let limit = RepeatDocument {
+                by_caller,
+                ..limit()
+            };
+            let account = "a@b".parse().unwrap();
+            let number = E164::from_digits("88213000001").unwrap();
+            (0..6)
+                .map(|caller| {
+                    let caller = format!("1212555{caller:04}");
+                    repeats.observe(&account, &caller, &number, &limit, at, Counting::Counts)
+                })
+                .last()
+                .unwrap()
+        };
+        assert!(matches!(called(false), Repetition::Blocked(_)));
+        assert_eq!(called(true), Repetition::Within(1));
     }
 
     #[test]

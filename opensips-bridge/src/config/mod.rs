@@ -19,6 +19,8 @@ use tfps_client::{Client, Token};
 use tfps_daemon::layers;
 use tfps_engine::fallback::Fallback;
 
+use crate::request::WhoPays;
+
 /// The documented default file: what `opensips-bridge --print-config` prints.
 pub const DEFAULT_FILE: &str = include_str!("../../default.toml");
 
@@ -47,6 +49,8 @@ pub struct Config {
     pub response_mode: ResponseMode,
     /// The domain of accounts whose switch tells none.
     pub default_domain: String,
+    /// Whether P-Asserted-Identity names who pays.
+    pub trust_asserted_identity: bool,
     /// Who may ask.
     pub allow_from: Vec<IpNet>,
     /// The file with the key that they must send; empty: none.
@@ -96,6 +100,14 @@ impl Config {
         }
         self.check()?;
         Ok(self)
+    }
+
+    /// Who pays for a call, where its switch does not say so itself.
+    pub fn who_pays(&self) -> WhoPays<'_> {
+        WhoPays {
+            default_domain: &self.default_domain,
+            trust_asserted_identity: self.trust_asserted_identity,
+        }
     }
 
     /// How to reach the servers.
@@ -275,6 +287,7 @@ impl Default for Config {
             on_unavailable: Fallback::default(),
             response_mode: ResponseMode::Statuses,
             default_domain: crate::request::DEFAULT_DOMAIN.to_owned(),
+            trust_asserted_identity: false,
             allow_from: vec![
                 IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8)),
                 IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128)),

@@ -71,7 +71,7 @@ impl Ender {
                     domain = told.1,
                     "a call that is to end is not there any more: its end was lost"
                 );
-                self.report_lost(account, &order.call_id).await;
+                self.report_lost(account, order).await;
             }
             Answer::Unknown => debug!(
                 call_id = told.2,
@@ -106,11 +106,13 @@ impl Ender {
     }
 
     /// A call that no switch knows has ended, when is not known; for nothing that was not told it is charged.
-    async fn report_lost(&self, account: AccountKey, call_id: &str) {
+    async fn report_lost(&self, account: AccountKey, order: &HangUp) {
+        let call_id = &order.call_id;
         self.heard.forget(&account, call_id);
         let progress = CallProgress {
             account: Some(account),
-            call_id: call_id.to_owned(),
+            call_id: call_id.clone(),
+            decision_id: order.decision_id.clone(),
             event: CallEvent::Ended.into(),
             duration: Some(prost_types::Duration::default()),
             ..CallProgress::default()

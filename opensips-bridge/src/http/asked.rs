@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::answer::Answer;
 use crate::{
     config::{Config, Limits},
-    request::{BadField, Fields, form, json},
+    request::{BadField, Fields, form, help, json},
 };
 
 /// What was sent: fields in the query, and in a body.
@@ -217,6 +217,16 @@ pub(super) fn fields(asked: &Asked) -> Result<Fields<'_>, BadField> {
         None => {}
     }
     Ok(fields)
+}
+
+/// What reads of a request that does not.
+pub(super) fn salvaged(asked: &Asked) -> Fields<'_> {
+    let query = asked.uri.query().unwrap_or_default().as_bytes();
+    match &asked.body {
+        Some((body, BodyForm::Form)) => help::salvage(&[query, body], None),
+        Some((body, BodyForm::Json)) => help::salvage(&[query], Some(body)),
+        None => help::salvage(&[query], None),
+    }
 }
 
 /// A body that does not say what it is, is a form: so do switches send it.

@@ -29,7 +29,7 @@ use tracing::debug;
 
 use self::{
     answer::{Answer, Form, v1_code},
-    asked::{Refusal, Sent, fields},
+    asked::{Refusal, Sent, fields, salvaged},
 };
 pub(crate) use self::{gate::Gate, serve::serve};
 use crate::{
@@ -182,9 +182,43 @@ impl Decided {
 async fn decide<B: Sent>(bridge: &Bridge, request: Request<B>) -> Result<Decided, Refusal> {
     let started = Instant::now();
     let asked = bridge.take(request).await?;
-    let check = request::check::read(&fields(&asked)?, &bridge.config.default_domain)?;
+    let decided = match ask(bridge, &asked).await {
+        Err(Refusal::Bad(bad)) => call_for_help(bridge, &asked)
+            .await
+            .ok_or(Refusal::Bad(bad))?,
+        answer => answer?,
+    };
+    let verdict = match decided.answer.verdict {
+        "allow" => Verdict::Allow,
+        "challenge" => Verdict::Challenge,
+        _ => Verdict::Deny,
+    };
+    bridge.metrics.answered(verdict, started.elapsed());
+    Ok(decided)
+}
+
+/// Has a server decide a call that can't be asked about, where somebody calls for help: no server lets pass any other.
+async fn call_for_help(bridge: &Bridge, asked: &asked::Asked) -> Option<Decided> {
+    let question = request::help::question(&salvaged(asked), &bridge.config.default_domain)?;
+    let would_be = bridge.servers.check(question.clone()).await.ok()?;
+    // A policy that only monitors would let pass anything.
+    if would_be.verdict() != Verdict::Allow || would_be.monitored.is_some() {
+        return None;
+    }
+    let real = tfps_client::v1::CheckRequest {
+        dry_run: false,
+        ..question
+    };
+    Some(Decided {
+        answer: Answer::from(bridge.servers.check(real).await.unwrap_or(would_be)),
+        unavailable: None,
+    })
+}
+
+async fn ask(bridge: &Bridge, asked: &asked::Asked) -> Result<Decided, Refusal> {
+    let check = request::check::read(&fields(asked)?, bridge.config.who_pays())?;
     let dialed = check.dialed_number.clone();
-    let decided = match bridge.servers.check(check).await {
+    Ok(match bridge.servers.check(check).await {
         Ok(decision) => Decided {
             answer: Answer::from(decision),
             unavailable: None,
@@ -202,19 +236,12 @@ async fn decide<B: Sent>(bridge: &Bridge, request: Request<B>) -> Result<Decided
                 unavailable: Some(cause),
             }
         }
-    };
-    let verdict = match decided.answer.verdict {
-        "allow" => Verdict::Allow,
-        "challenge" => Verdict::Challenge,
-        _ => Verdict::Deny,
-    };
-    bridge.metrics.answered(verdict, started.elapsed());
-    Ok(decided)
+    })
 }
 
 async fn learn(bridge: &Bridge, request: Request<Body>) -> Result<Response, Refusal> {
     let asked = bridge.take(request).await?;
-    let mut call = request::call::read(&fields(&asked)?, &bridge.config.default_domain)?;
+    let mut call = request::call::read(&fields(&asked)?, bridge.config.who_pays())?;
     call.at = Some(now());
     if let Some(heard) = &bridge.heard {
         heard.hear(&call);

@@ -2,7 +2,7 @@
 
 use tfps_client::v1::{CallEvent, CallProgress};
 
-use super::{BadField, Field, Fields, bounded, bounds::HEADER, identity, whole_number};
+use super::{BadField, Field, Fields, WhoPays, bounded, bounds::HEADER, identity, whole_number};
 
 /// No call lasts longer: 30 days, in seconds.
 const LONGEST_CALL: u32 = 30 * 86_400;
@@ -13,15 +13,22 @@ const HIGHEST_CAUSE: u32 = 127;
 ///
 /// # Errors
 /// The field that is missing, too long or wrong.
-pub fn read(fields: &Fields<'_>, default_domain: &str) -> Result<CallProgress, BadField> {
-    let identity = identity::of(fields, default_domain)?;
-    let call_id = bounded(
-        "call_id",
-        fields.get(Field::CallId).unwrap_or_default(),
-        HEADER,
-    )?;
-    if call_id.is_empty() {
-        return Err(BadField::new("call_id", "must be given"));
+pub fn read(fields: &Fields<'_>, who_pays: WhoPays<'_>) -> Result<CallProgress, BadField> {
+    let identity = identity::of(fields, who_pays)?;
+    let name = |field: Field| {
+        bounded(
+            field.name(),
+            fields.get(field).unwrap_or_default(),
+            HEADER,
+        )
+    };
+    let (call_id, attempt_key) = (name(Field::CallId)?, name(Field::AttemptKey)?);
+    let decision_id = name(Field::DecisionId)?;
+    if call_id.is_empty() && attempt_key.is_empty() && decision_id.is_empty() {
+        return Err(BadField::new(
+            "call_id",
+            "must be given, or attempt_key or decision_id in its place",
+        ));
     }
     let event = match fields.get(Field::Event) {
         Some("started") => CallEvent::Started,
@@ -49,6 +56,8 @@ pub fn read(fields: &Fields<'_>, default_domain: &str) -> Result<CallProgress, B
             nanos: 0,
         }),
         cause: if ended { cause } else { 0 },
+        decision_id,
+        attempt_key,
     })
 }
 
@@ -60,7 +69,7 @@ mod tests {
     fn call(form: &str) -> Result<CallProgress, BadField> {
         let mut fields = Fields::default();
         form::read(form.as_bytes(), &mut fields)?;
-        read(&fields, "default")
+        read(&fields, WhoPays::default())
     }
 
     #[test]

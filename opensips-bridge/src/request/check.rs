@@ -3,7 +3,7 @@
 use tfps_client::v1::CheckRequest;
 
 use super::{
-    BadField, Field, Fields, bounded,
+    BadField, Field, Fields, WhoPays, bounded,
     bounds::{HEADER, NUMBER, TRUNK},
     headers, identity, whole_number,
 };
@@ -16,8 +16,8 @@ const MOST_CALLS: u32 = 1_000_000;
 ///
 /// # Errors
 /// The field that is missing, too long or wrong.
-pub fn read(fields: &Fields<'_>, default_domain: &str) -> Result<CheckRequest, BadField> {
-    let identity = identity::of(fields, default_domain)?;
+pub fn read(fields: &Fields<'_>, who_pays: WhoPays<'_>) -> Result<CheckRequest, BadField> {
+    let identity = identity::of(fields, who_pays)?;
     let header = identity.p_tfps;
     let first_of = |in_header: &'_ str, others: [Field; 2]| -> (&'static str, String) {
         if !in_header.is_empty() {
@@ -78,11 +78,29 @@ pub fn read(fields: &Fields<'_>, default_domain: &str) -> Result<CheckRequest, B
         user_agent,
         concurrent_calls,
         call_id: text(Field::CallId, HEADER)?,
+        attempt_key: attempt_key(fields)?,
         forwarded_from,
         trunk: text(Field::Trunk, TRUNK)?,
         dry_run,
         at: None,
     })
+}
+
+/// The key that the switch made, or one of what names the INVITE transaction in its headers (RFC 3261, 17.2.3). Where these are too
+/// long there is none.
+fn attempt_key(fields: &Fields<'_>) -> Result<String, BadField> {
+    if let Some(key) = fields.get(Field::AttemptKey) {
+        return bounded(Field::AttemptKey.name(), key, HEADER);
+    }
+    let in_headers = || {
+        let call_id = fields.get(Field::CallId)?;
+        let tag = headers::tag(fields.get(Field::From)?)?;
+        let branch = headers::branch(fields.get(Field::Via)?)?;
+        let cseq = fields.get(Field::CSeq)?;
+        Some(format!("{call_id};{tag};{cseq};{branch}"))
+    };
+    let key = in_headers().filter(|key| key.len() <= HEADER);
+    Ok(key.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -95,7 +113,7 @@ mod tests {
     fn check(form: &str) -> Result<CheckRequest, BadField> {
         let mut fields = Fields::default();
         form::read(form.as_bytes(), &mut fields)?;
-        read(&fields, "default")
+        read(&fields, WhoPays::default())
     }
 
     #[test]
@@ -115,6 +133,22 @@ mod tests {
             ("a@b", "carrier-1")
         );
         assert!(check.dry_run);
+    }
+
+    #[test]
+    fn an_attempt_has_the_switch_s_key_or_that_of_its_transaction() {
+        let key = |form: &str| {
+            let form = format!("username=a&dialed_number=44&{form}");
+            check(&form).map(|check| check.attempt_key)
+        };
+        let headers = "call_id=a84b&from=%3Csip:a@b%3E;tag=19&cseq=1%20INVITE&via=SIP/2.0/UDP%20pbx;branch=z9";
+        assert_eq!(key(headers).unwrap(), "a84b;19;1 INVITE;z9");
+        assert_eq!(key(&format!("{headers}&attempt_key=17.1")).unwrap(), "17.1");
+        assert_eq!(key("call_id=a84b&from=%3Csip:a@b%3E;tag=19").unwrap(), "");
+        let long = "x".repeat(250);
+        assert_eq!(key(&format!("{headers}{long}")).unwrap(), "");
+        let error = key(&format!("attempt_key={}", "x".repeat(257))).unwrap_err();
+        assert_eq!(error.field, "attempt_key");
     }
 
     #[test]

@@ -40,6 +40,8 @@ fields! {
     UserAgent "user_agent" "The User-Agent header.",
     ConcurrentCalls "concurrent_calls" or "sim_calls" "The account's calls in progress, this one included.",
     CallId "call_id" "The Call-ID.",
+    AttemptKey "attempt_key" "The key of the attempt, one per INVITE transaction, made by the switch.",
+    DecisionId "decision_id" "The decision that allowed a call.",
     ForwardedFrom "forwarded_from" "The forwarding party.",
     Trunk "trunk" "The trunk that the call came over.",
     DryRun "dry_run" "Decide without counting.",
@@ -48,7 +50,11 @@ fields! {
     PReceived "p_received" "The header P-Received as it came.",
     PUa "p_ua" "The header P-UA as it came.",
     PCalls "p_calls" "The header P-Calls as it came.",
+    PAssertedIdentity "p_asserted_identity" "The header P-Asserted-Identity as it came.",
     Diversion "diversion" "The header Diversion as it came.",
+    From "from" "The header From as it came, for its tag.",
+    CSeq "cseq" "The header CSeq as it came.",
+    Via "via" "The topmost header Via as it came, for its branch.",
     Event "event" "What happened to a call.",
     Duration "duration" "How long a call was answered, in seconds.",
     Cause "cause" "Why a call ended, by Q.850.",
@@ -65,6 +71,12 @@ impl<'a> Fields<'a> {
     /// What a field holds, without the blanks around it.
     pub fn get(&self, field: Field) -> Option<&str> {
         self.0[field as usize].as_deref()
+    }
+
+    /// Takes a field of a request that does not read, where it stands by itself.
+    pub(super) fn salvage(&mut self, name: &str, value: Cow<'a, str>) {
+        // What is given twice is what it was first.
+        let _ = self.put(name, value);
     }
 
     /// Takes a field. Names that are none are passed over: a switch may send more than is asked for.
@@ -88,7 +100,7 @@ impl<'a> Fields<'a> {
         match &self.0[field as usize] {
             Some(before) if *before != value => Err(BadField::new(
                 name,
-                "is given twice, and not the same: give it once",
+                "is given twice, and not the same: the caller may have written one of them. Give it once",
             )),
             _ => {
                 self.0[field as usize] = Some(value);

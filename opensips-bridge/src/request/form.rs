@@ -9,10 +9,25 @@ use super::{BadField, Fields};
 /// # Errors
 /// A percent escape that is none, text that is not UTF-8, or a field that is given twice: with the field's name.
 pub fn read<'a>(form: &'a [u8], fields: &mut Fields<'a>) -> Result<(), BadField> {
-    for pair in form.split(|byte| *byte == b'&') {
-        if pair.is_empty() {
-            continue;
-        }
+    for pair in pairs(form) {
+        let (name, value) = pair?;
+        fields.put(&name, value)?;
+    }
+    Ok(())
+}
+
+/// Takes what reads of a form that does not.
+pub(super) fn salvage<'a>(form: &'a [u8], fields: &mut Fields<'a>) {
+    for (name, value) in pairs(form).flatten() {
+        fields.salvage(&name, value);
+    }
+}
+
+type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
+
+fn pairs(form: &[u8]) -> impl Iterator<Item = Result<Pair<'_>, BadField>> {
+    let pairs = form.split(|byte| *byte == b'&');
+    pairs.filter(|pair| !pair.is_empty()).map(|pair| {
         let (name, value) = match pair.iter().position(|byte| *byte == b'=') {
             Some(at) => (&pair[..at], &pair[at + 1..]),
             None => (pair, &b""[..]),
@@ -22,9 +37,8 @@ pub fn read<'a>(form: &'a [u8], fields: &mut Fields<'a>) -> Result<(), BadField>
         })?;
         let value =
             decoded(value).map_err(|problem| BadField::new(shown(name.as_bytes()), problem))?;
-        fields.put(&name, value)?;
-    }
-    Ok(())
+        Ok((name, value))
+    })
 }
 
 /// The text that was encoded.

@@ -33,6 +33,12 @@ impl<'a> PTfps<'a> {
         let mut parts = value.splitn(4, ';').map(str::trim);
         let mut next = || parts.next().unwrap_or_default();
         let (username, domain, source_ip, rest) = (next(), next(), next(), next());
+        if [username, domain, source_ip].iter().any(|part| part.contains(',')) || is_two(rest) {
+            return Err(BadField::new(
+                "p_tfps",
+                "holds two values: the caller may have written one of them. Send one, and remove what callers write",
+            ));
+        }
         if username.is_empty() {
             return Err(BadField::new(
                 "p_tfps",
@@ -55,12 +61,28 @@ impl<'a> PTfps<'a> {
     }
 }
 
+/// Whether a User-Agent and a count are followed by another header's value, which some proxies join by a comma. A User-Agent may
+/// have commas and semicolons, but nobody's has a count between them.
+fn is_two(rest: &str) -> bool {
+    rest.split(',').rev().skip(1).any(|before| {
+        before
+            .rsplit_once(';')
+            .is_some_and(|(_, calls)| calls.trim().bytes().all(|byte| byte.is_ascii_digit()))
+    })
+}
+
 /// `X-tfps: username@domain`, with or without `sip:` and angle brackets: the user and the domain, which may be empty.
 ///
 /// # Errors
 /// When it is too long or names no user.
 pub fn x_tfps(value: &str) -> Result<(&str, &str), BadField> {
     check_length("x_tfps", value)?;
+    if values(value).count() > 1 {
+        return Err(BadField::new(
+            "x_tfps",
+            "holds two values: the caller may have written one of them. Send one, and remove what callers write",
+        ));
+    }
     let (username, domain) = user_and_host(uri(value));
     if username.is_empty() {
         return Err(BadField::new(
@@ -69,6 +91,111 @@ pub fn x_tfps(value: &str) -> Result<(&str, &str), BadField> {
         ));
     }
     Ok((username, domain))
+}
+
+/// `P-Asserted-Identity` (RFC 3325, 9.1): the user and the host of its SIP URI, or the number of its tel URI where it has no other.
+///
+/// # Errors
+/// When it is too long, names nobody, or has two SIP URIs.
+pub fn asserted_identity(value: &str) -> Result<(&str, &str), BadField> {
+    const FIELD: &str = "p_asserted_identity";
+    check_length(FIELD, value)?;
+    let (mut sip, mut tel) = (None, None);
+    for value in values(value) {
+        let (scheme, address) = scheme_and_address(value);
+        let place = match scheme {
+            "tel" => &mut tel,
+            _ => &mut sip,
+        };
+        if place.replace(address).is_some() {
+            return Err(BadField::new(
+                FIELD,
+                "names two: the caller may have written one of them. Send one, and remove what callers write",
+            ));
+        }
+    }
+    let (userinfo, host) = match (sip, tel) {
+        (Some(sip), _) => user_and_host(sip),
+        (None, Some(tel)) => (tel, ""),
+        (None, None) => ("", ""),
+    };
+    let user = userinfo.split([';', ':']).next().unwrap_or_default().trim();
+    let host = host.split([';', '?']).next().unwrap_or_default().trim();
+    if user.is_empty() {
+        return Err(BadField::new(
+            FIELD,
+            "names nobody: it is <sip:user@domain>",
+        ));
+    }
+    Ok((user, without_port(host)))
+}
+
+/// The tag of a From header (RFC 3261, 20.20).
+pub fn tag(from: &str) -> Option<&str> {
+    // A parameter of the URI in angle brackets is none of the header.
+    let parameters = from.rsplit_once('>').map_or(from, |(_, rest)| rest);
+    parameter(parameters, "tag")
+}
+
+/// The branch of the topmost Via (RFC 3261, 20.42).
+pub fn branch(via: &str) -> Option<&str> {
+    parameter(values(via).next()?, "branch")
+}
+
+fn parameter<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    text.split(';').skip(1).find_map(|parameter| {
+        let (key, value) = parameter.split_once('=')?;
+        let value = value.split([',', '?']).next().unwrap_or_default().trim();
+        (key.trim().eq_ignore_ascii_case(name) && !value.is_empty()).then_some(value)
+    })
+}
+
+/// The values of a header that commas join; a comma in quotes or angle brackets joins nothing.
+fn values(header: &str) -> impl Iterator<Item = &str> {
+    let (mut quoted, mut escaped, mut bracketed) = (false, false, false);
+    header.split(move |letter| {
+        let was_escaped = std::mem::take(&mut escaped);
+        match letter {
+            '\\' if quoted => escaped = !was_escaped,
+            '"' if !was_escaped && !bracketed => quoted = !quoted,
+            '<' if !quoted => bracketed = true,
+            '>' if !quoted => bracketed = false,
+            ',' => return !quoted && !bracketed,
+            _ => {}
+        }
+        false
+    })
+}
+
+/// The scheme of a name-addr or addr-spec, and what follows it, with its parameters.
+fn scheme_and_address(value: &str) -> (&str, &str) {
+    let value = match value.rsplit_once('<') {
+        Some((_, inner)) => inner.split('>').next().unwrap_or_default(),
+        None => value.trim(),
+    };
+    let Some((scheme, address)) = value.split_once(':') else {
+        return ("", value);
+    };
+    if scheme.eq_ignore_ascii_case("tel") {
+        ("tel", address)
+    } else if scheme.eq_ignore_ascii_case("sip") || scheme.eq_ignore_ascii_case("sips") {
+        ("sip", address)
+    } else {
+        ("", value)
+    }
+}
+
+/// A host without its port: `example.com:5060`, `[2001:db8::7]:5060`.
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port))
+            if port.bytes().all(|byte| byte.is_ascii_digit())
+                && (name.ends_with(']') || !name.contains(':')) =>
+        {
+            name
+        }
+        _ => host,
+    }
 }
 
 /// The forwarding party of the topmost `Diversion`: `user@host` of its URI, or the value as it came where it has none.
@@ -244,6 +371,71 @@ mod tests {
     }
 
     #[test]
+    fn two_values_of_one_header_are_none() {
+        for value in [
+            "alice, bob;example.com",
+            "alice;example.com, bob;example.com",
+            "alice;example.com;192.0.2.7, bob;example.com",
+            "alice;example.com;192.0.2.7;Snom;1, bob;example.com;;;1",
+            "alice;example.com;192.0.2.7;Snom;,bob;example.com",
+        ] {
+            let error = PTfps::read(value).unwrap_err();
+            assert!(error.problem.contains("two values"), "{value}: {error}");
+        }
+        let agent = PTfps::read("alice;example.com;;Foo (X11; Linux, x86), build 7;1").unwrap();
+        assert_eq!(agent.user_agent, "Foo (X11; Linux, x86), build 7");
+        assert!(x_tfps("alice@example.com,bob@example.com").is_err());
+        let quoted = x_tfps("\"Smith, Alice\" <sip:alice@example.com>");
+        assert_eq!(quoted, Ok(("alice", "example.com")));
+    }
+
+    #[test]
+    fn an_asserted_identity_is_its_sip_uri() {
+        for (value, identity) in [
+            ("<sip:alice@example.com>", ("alice", "example.com")),
+            (
+                "\"Smith, Alice\" <sip:alice@example.com;user=phone>, <tel:+12125552368>",
+                ("alice", "example.com"),
+            ),
+            (
+                "<tel:+12125552368>, <sips:alice@example.com:5061>",
+                ("alice", "example.com"),
+            ),
+            ("sip:alice@example.com", ("alice", "example.com")),
+            ("<tel:+12125552368;phone-context=x>", ("+12125552368", "")),
+            (
+                "<sip:+12125552368;phone-context=x@[2001:db8::7]:5060>",
+                ("+12125552368", "[2001:db8::7]"),
+            ),
+        ] {
+            assert_eq!(asserted_identity(value), Ok(identity), "{value}");
+        }
+        for value in [
+            "<sip:alice@example.com>, <sip:bob@example.com>",
+            "<tel:+1>,<tel:+2>",
+            "<sip:@example.com>",
+            "\"alice\"",
+            "",
+        ] {
+            let read = asserted_identity(value);
+            let refused = read.map_err(|error| error.field);
+            if value != "\"alice\"" {
+                assert_eq!(refused, Err("p_asserted_identity".to_owned()), "{value}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_transaction_is_known_by_tag_and_branch() {
+        let from = "\"Alice;tag=x\" <sip:alice@example.com;tag=y>;tag=1928301774";
+        assert_eq!(tag(from), Some("1928301774"));
+        assert_eq!(tag("<sip:alice@example.com;tag=y>"), None);
+        let via = "SIP/2.0/UDP 192.0.2.7:5060;branch=z9hG4bK776asdhds;rport, SIP/2.0/UDP pbx;branch=z9hG4bK2";
+        assert_eq!(branch(via), Some("z9hG4bK776asdhds"));
+        assert_eq!(branch("SIP/2.0/UDP 192.0.2.7"), None);
+    }
+
+    #[test]
     fn an_address_may_have_a_port() {
         for (value, ip) in [
             ("192.0.2.7", "192.0.2.7"),
@@ -290,6 +482,8 @@ mod tests {
         fn no_header_makes_it_fall_over(value in "\\PC{0,60}") {
             let _ = PTfps::read(&value);
             let _ = x_tfps(&value);
+            let _ = asserted_identity(&value);
+            let _ = (tag(&value), branch(&value));
             let _ = diversion(&value);
             let _ = address("source_ip", &value);
         }

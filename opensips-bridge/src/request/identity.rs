@@ -5,11 +5,29 @@ use tfps_client::v1::AccountKey;
 use super::{
     BadField, Field, Fields, bounded,
     bounds::{DOMAIN, USERNAME},
-    headers::{PTfps, x_tfps},
+    headers::{PTfps, asserted_identity, x_tfps},
 };
 
 /// The domain of accounts whose switch tells none.
 pub const DEFAULT_DOMAIN: &str = "default";
+
+/// What the configuration says of who pays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WhoPays<'a> {
+    /// The domain of accounts whose switch tells none.
+    pub default_domain: &'a str,
+    /// Whether P-Asserted-Identity is the switch's word. From then is not, which callers write.
+    pub trust_asserted_identity: bool,
+}
+
+impl Default for WhoPays<'_> {
+    fn default() -> Self {
+        Self {
+            default_domain: DEFAULT_DOMAIN,
+            trust_asserted_identity: false,
+        }
+    }
+}
 
 /// The account, and what `P-tfps` says beside it.
 pub(crate) struct Identity<'a> {
@@ -17,13 +35,14 @@ pub(crate) struct Identity<'a> {
     pub(crate) p_tfps: PTfps<'a>,
 }
 
-/// Finds it as the original did: `P-tfps`, else `X-tfps`, else what the switch says in words (`username`), else From.
+/// Finds it: `P-tfps` or `X-tfps`, else what the switch says in words (`username`), else `P-Asserted-Identity` where it is trusted, and
+/// From where it is not.
 ///
 /// # Errors
-/// When nobody is named, or `username` names another account than the header.
+/// When nobody is named, or two are: both headers, or `username` that names another account than the header.
 pub(crate) fn of<'a>(
     fields: &'a Fields<'_>,
-    default_domain: &str,
+    who_pays: WhoPays<'_>,
 ) -> Result<Identity<'a>, BadField> {
     let p_tfps = fields.get(Field::PTfps).map(PTfps::read).transpose()?;
     let x_tfps = fields.get(Field::XTfps).map(x_tfps).transpose()?;
@@ -32,9 +51,24 @@ pub(crate) fn of<'a>(
         .map(|username| (username, fields.get(Field::Domain).unwrap_or_default()));
 
     let (field, (username, domain)) = match (&p_tfps, x_tfps, in_words) {
-        (Some(header), _, _) => (Field::PTfps, (header.username, header.domain)),
+        (Some(_), Some(_), _) => {
+            return Err(BadField::new(
+                Field::XTfps.name(),
+                "stands beside p_tfps: the caller may have written one of them. Send one, and remove what callers write",
+            ));
+        }
+        (Some(header), None, _) => (Field::PTfps, (header.username, header.domain)),
         (None, Some(header), _) => (Field::XTfps, header),
         (None, None, Some(in_words)) => (Field::Username, in_words),
+        (None, None, None) if who_pays.trust_asserted_identity => {
+            let header = fields.get(Field::PAssertedIdentity).ok_or_else(|| {
+                BadField::new(
+                    Field::PAssertedIdentity.name(),
+                    "must be given, or p_tfps, x_tfps or username in its place: with trust_asserted_identity, From names nobody",
+                )
+            })?;
+            (Field::PAssertedIdentity, asserted_identity(header)?)
+        }
         (None, None, None) => match fields.get(Field::FromUser) {
             Some(user) => (Field::FromUser, (user, "")),
             None => {
@@ -64,7 +98,7 @@ pub(crate) fn of<'a>(
         .find_map(|field| fields.get(field).map(|domain| (field, domain)));
     let (domain_field, domain) = match (domain, told) {
         ("", Some(told)) => told,
-        ("", None) => (Field::Domain, default_domain),
+        ("", None) => (Field::Domain, who_pays.default_domain),
         (domain, _) => (field, domain),
     };
     let domain_field = match domain_field {
@@ -89,18 +123,26 @@ mod tests {
         for (name, value) in sent {
             fields.put(name, (*value).into())?;
         }
-        of(&fields, DEFAULT_DOMAIN)
+        identified(&fields, WhoPays::default())
+    }
+
+    fn identified(fields: &Fields<'_>, who_pays: WhoPays<'_>) -> Result<String, BadField> {
+        of(fields, who_pays)
             .map(|found| format!("{}@{}", found.account.username, found.account.domain))
     }
 
     #[test]
-    fn p_tfps_comes_before_x_tfps_before_words_before_from() {
+    fn headers_come_before_words_before_from() {
         let mut sent = vec![("from_user", "dave"), ("from_domain", "from.example.com")];
         assert_eq!(account(&sent).unwrap(), "dave@from.example.com");
-        sent.push(("x_tfps", "bob@x.example.com"));
-        assert_eq!(account(&sent).unwrap(), "bob@x.example.com");
-        sent.push(("p_tfps", "alice;p.example.com;;;"));
-        assert_eq!(account(&sent).unwrap(), "alice@p.example.com");
+        for header in [
+            ("x_tfps", "bob@x.example.com"),
+            ("p_tfps", "bob;x.example.com;;;"),
+        ] {
+            sent.push(header);
+            assert_eq!(account(&sent).unwrap(), "bob@x.example.com");
+            sent.pop();
+        }
         let words = [
             ("username", "carol"),
             ("domain", "example.com"),
@@ -136,6 +178,56 @@ mod tests {
         assert!(account(&other_domain).is_err());
         let same = [header, ("username", "alice"), ("domain", "EXAMPLE.com")];
         assert_eq!(account(&same).unwrap(), "alice@example.com");
+    }
+
+    #[test]
+    fn two_identity_headers_are_refused_even_where_they_agree() {
+        for sent in [
+            [("p_tfps", "alice;example.com"), ("x_tfps", "bob@example.com")],
+            [
+                ("p_tfps", "alice;example.com"),
+                ("x_tfps", "alice@example.com"),
+            ],
+            [("p_tfps", "alice;example.com"), ("p_tfps", "bob;example.com")],
+            [("x_tfps", "alice@a.example"), ("x_tfps", "alice@b.example")],
+            [
+                ("p_tfps", "alice;example.com;;;1, bob;example.com;;;1"),
+                ("from_user", "alice"),
+            ],
+            [
+                ("x_tfps", "alice@example.com, bob@example.com"),
+                ("from_user", "alice"),
+            ],
+        ] {
+            let error = account(&sent).unwrap_err();
+            assert!(matches!(error.field.as_str(), "p_tfps" | "x_tfps"), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_asserted_identity_pays_only_where_it_is_trusted() {
+        let asserted = ("p_asserted_identity", "\"Alice\" <sip:alice@example.com>");
+        let sent = |sent: &[(&str, &'static str)], trust_asserted_identity| {
+            let mut fields = Fields::default();
+            for (name, value) in sent {
+                fields.put(name, (*value).into())?;
+            }
+            let who_pays = WhoPays {
+                trust_asserted_identity,
+                ..WhoPays::default()
+            };
+            identified(&fields, who_pays)
+        };
+        let from = ("from_user", "mallory");
+        assert_eq!(sent(&[asserted, from], false).unwrap(), "mallory@default");
+        assert_eq!(sent(&[asserted, from], true).unwrap(), "alice@example.com");
+        let header = ("p_tfps", "bob;example.com");
+        assert_eq!(sent(&[asserted, header], true).unwrap(), "bob@example.com");
+        // Who trusts the assertion does not take the caller's word in its place.
+        let error = sent(&[from], true).unwrap_err();
+        assert_eq!(error.field, "p_asserted_identity");
+        let preferred = ("p_preferred_identity", "<sip:mallory@example.com>");
+        assert!(sent(&[preferred], true).is_err());
     }
 
     #[test]

@@ -28,6 +28,22 @@ pub fn read(body: &[u8], fields: &mut Fields<'_>) -> Result<(), BadField> {
     }
 }
 
+/// Takes what reads of an object that does not: its strings and numbers.
+pub(super) fn salvage(body: &[u8], fields: &mut Fields<'_>) {
+    let Ok(serde_json::Value::Object(object)) = serde_json::from_slice(body) else {
+        return;
+    };
+    for (name, value) in object {
+        match value {
+            serde_json::Value::String(text) => fields.salvage(&name, Cow::Owned(text)),
+            serde_json::Value::Number(number) => {
+                fields.salvage(&name, Cow::Owned(number.to_string()));
+            }
+            _ => {}
+        }
+    }
+}
+
 struct Object<'o, 'f> {
     fields: &'o mut Fields<'f>,
     /// What is wrong, where it can be said better than in serde's words.

@@ -1,17 +1,19 @@
 //! What a switch asks, read from what it sent: [`form`] and [`json`] find the [`fields`], [`headers`] reads the SIP
-//! headers that it passed on as they came, [`check`] and [`call`] make typed requests of it all. Pure: no I/O, no clock.
+//! headers that it passed on as they came, [`check`] and [`call`] make typed requests of it all, [`help`] one of what does not
+//! read. Pure: no I/O, no clock.
 
 pub mod call;
 pub mod check;
 pub mod fields;
 pub mod form;
 pub mod headers;
+pub mod help;
 mod identity;
 pub mod json;
 
 pub use self::{
     fields::{Field, Fields},
-    identity::DEFAULT_DOMAIN,
+    identity::{DEFAULT_DOMAIN, WhoPays},
 };
 
 /// What is wrong with a request: which field, and what would be right.

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use parking_lot::{ArcMutexGuard, Mutex, RawMutex};
 use tfps_engine::{
     call::{CallAttempt, Injection, RawAttempt},
-    decision::Purpose,
+    decision::{Purpose, Verdict},
     facts::{Counting, Facts, Standing, Standpoint, is_public},
     judge::{Paused, Stage, Trial, judge_injection},
     usage::{Ledger, Origin},
@@ -21,12 +21,16 @@ use super::{
     CheckError, Checker, Decided,
     id::random_id,
     microseconds, policy_of_domain,
-    record::{ended, located, of_injection, of_judged, purpose, reserved, rule, used, with_call},
+    record::{
+        ended, located, of_injection, of_judged, purpose, reserved, rule, used, verdict_number,
+        with_call,
+    },
+    repeat::{Question, retries, until},
     source::Unknown,
 };
 use crate::{
     auth::Principal,
-    journal::{DecisionRecord, Entry},
+    journal::{DecisionRecord, Entry, Position},
     state::{About, Claim, Claimed, Pending, Resident, Snapshot},
 };
 
@@ -66,45 +70,44 @@ impl Checker {
                 return Ok(Step::Decided(self.answered(record, started)));
             }
         };
-        if asked.call.call_id.is_empty() {
+        let question = Question::of(&asked.call);
+        if question.is_nameless() {
             return Ok(self.screen(asked));
         }
-        let key = self.state.recent.key((
-            &asked.call.account,
-            asked.call.call_id.as_str(),
-            asked.call.dialed.as_str(),
-        ));
+        let key = question.key(&self.state.recent);
         Ok(self.claim(asked, key))
     }
 
-    /// Decides a call with a Call-ID, once.
+    /// Decides an attempt that has a name, once.
     fn claim<'a>(&'a self, mut asked: Asked<'a>, key: u64) -> Step<'a> {
-        let lifetime = self.settings().call_id_seconds;
         loop {
-            match self.state.recent.claim(key, lifetime, asked.at) {
+            match self.state.recent.claim(key, asked.at) {
                 Claim::New(claimed) => {
                     asked.claimed = Some(claimed);
                     return self.screen(asked);
                 }
-                Claim::Answered(position) => match self
-                    .journal
-                    .read_one(position)
-                    .and_then(|record| record.entry)
-                {
-                    Some(Entry::Decision(record)) if self.holds(&record, asked.at) => {
-                        self.metrics.repeated.inc();
-                        return Step::Decided(Decided {
-                            record,
-                            repeated: true,
-                        });
-                    }
-                    record => {
-                        if record.is_some() {
-                            asked.counting = Counting::Again;
-                        }
+                Claim::Answered(position) => {
+                    let entry = self.journal.read_one(position);
+                    let Some(Entry::Decision(record)) = entry.and_then(|record| record.entry)
+                    else {
                         self.state.recent.forget(key, position);
+                        continue;
+                    };
+                    match self.asked_again(&asked, key, position, &record) {
+                        Repeat::Retry => {
+                            self.metrics.repeated.inc();
+                            return Step::Decided(Decided {
+                                record,
+                                repeated: true,
+                            });
+                        }
+                        Repeat::Goes(counting) => {
+                            asked.counting = counting;
+                            self.state.recent.forget(key, position);
+                        }
+                        Repeat::Other => return self.screen(asked),
                     }
-                },
+                }
                 Claim::Wait(decided) => {
                     return Step::Waits(Box::new(Waiting {
                         asked,
@@ -116,10 +119,44 @@ impl Checker {
         }
     }
 
-    /// Whether a decision is still what the same call is answered. A challenge that was passed, or has expired, can't be
-    /// met once more: after it the switch asks what has become of the call.
-    fn holds(&self, record: &DecisionRecord, at: Timestamp) -> bool {
-        record.challenge_id.is_empty() || self.state.challenges.waits(&record.challenge_id, at)
+    /// What asking again comes to, where something of the same key was answered. A challenge that was passed can't be met once
+    /// more: after it the switch asks what has become of the call.
+    fn asked_again(
+        &self,
+        asked: &Asked<'_>,
+        key: u64,
+        position: Position,
+        record: &DecisionRecord,
+    ) -> Repeat {
+        if !Question::of(&asked.call).was_answered_by(record) {
+            return Repeat::Other;
+        }
+        let age = asked.at.as_millisecond().saturating_sub(record.decided_at);
+        let is_retry = age < i64::from(self.settings().repeat_seconds) * 1_000;
+        if !record.challenge_id.is_empty() {
+            let waits = self
+                .state
+                .challenges
+                .waits(&record.challenge_id, asked.at);
+            return match (waits, is_retry) {
+                (true, true) => Repeat::Retry,
+                (true, false) => Repeat::Goes(Counting::Counts),
+                (false, _) => Repeat::Goes(Counting::Again),
+            };
+        }
+        if record.verdict != verdict_number(Verdict::Allow) {
+            return if is_retry {
+                Repeat::Retry
+            } else {
+                Repeat::Goes(Counting::Counts)
+            };
+        }
+        // A call that has ended is not set up any more, and one INVITE is not answered for ever.
+        let recent = &self.state.recent;
+        if recent.has_ended(&asked.call.account, record) || !recent.retry(key, position) {
+            return Repeat::Other;
+        }
+        Repeat::Retry
     }
 
     /// Waits until the same Call-ID, which is being decided, is.
@@ -209,11 +246,12 @@ impl Checker {
             None => self.state.ledger_or_stranger(&trial.facts.call.account),
         };
         let mut ledger = Mutex::lock_arc(&ledger);
-        let key = self.slot_key(trial.facts.call);
         let facts = trial.facts.clone();
-        let (judgement, reservation) = trial.reserve(&mut ledger, key, self.settings().slots);
+        let id = self.ids.next(facts.at.as_millisecond());
+        let (judgement, reservation) = trial.reserve(&mut ledger, id.0, self.settings().slots);
         let occupancy = ledger.occupancy(facts.day, facts.at);
         let mut record = of_judged(&facts, judgement);
+        record.id = id.to_string();
         used(&mut record, &facts, &occupancy);
         reserved(&mut record, &reservation);
         (record, Some(ledger))
@@ -268,7 +306,7 @@ impl Checker {
     ) -> DecisionRecord {
         let snapshot = self.state.snapshot.load();
         let policy = policy_of_domain(&snapshot, &raw.domain);
-        let judgement = judge_injection(&injection, policy);
+        let judgement = judge_injection(&injection, &raw.dialed, policy);
         let mut record = of_injection(raw, policy, at);
         if let Ok(ip) = record.source_ip.parse()
             && is_public(ip)
@@ -285,7 +323,9 @@ impl Checker {
     }
 
     fn write(&self, record: &mut DecisionRecord, started: Instant, claimed: Option<Claimed<'_>>) {
-        record.id = self.ids.next(record.decided_at);
+        if record.id.is_empty() {
+            record.id = self.ids.next(record.decided_at).to_string();
+        }
         let took = started.elapsed();
         record.latency_us = microseconds(took);
         let at = record.time();
@@ -295,7 +335,10 @@ impl Checker {
         }
         let position = self.journal.append_decision(record);
         match (position, claimed) {
-            (Ok(position), Some(claimed)) => claimed.answer(position, at),
+            (Ok(position), Some(claimed)) => {
+                let until = until(record, self.settings().repeat_seconds);
+                claimed.answer(position, until, retries(record));
+            }
             (Ok(_), None) => {}
             (Err(error), _) => tracing::debug!(%error, "a decision could not be recorded"),
         }
@@ -310,16 +353,16 @@ impl Checker {
             repeated: false,
         }
     }
+}
 
-    /// The key of a call's slot: its Call-ID, or a key of its own.
-    fn slot_key(&self, call: &CallAttempt) -> u64 {
-        if call.call_id.is_empty() {
-            return self.ids.next_slot();
-        }
-        self.state
-            .recent
-            .key((&call.account, call.call_id.as_str()))
-    }
+/// What asking again comes to.
+enum Repeat {
+    /// A retry: it gets the same decision.
+    Retry,
+    /// It is decided anew, and that is its decision from now on.
+    Goes(Counting),
+    /// Another call: it is decided by itself, and what was answered stays what it is.
+    Other,
 }
 
 /// A call that is being decided.

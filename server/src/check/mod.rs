@@ -4,11 +4,13 @@ mod deciding;
 mod emergency;
 mod id;
 mod record;
+mod repeat;
 mod source;
 
 pub use emergency::{EmergencyAlarm, EmergencyAlarms};
-pub use id::{first_id_of, random_id};
+pub use id::{DecisionId, NoDecisionId, first_id_of, random_id};
 pub use record::{purpose, purpose_number, verdict_number};
+pub use repeat::restore;
 
 use std::{
     sync::Arc,
@@ -59,7 +61,7 @@ pub struct Checker {
 /// What a new configuration changes while calls are decided.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    call_id_seconds: u32,
+    repeat_seconds: u32,
     slots: SlotTimes,
     look_up: Duration,
     emergency: EmergencyThreshold,
@@ -69,7 +71,7 @@ impl Settings {
     /// From the configuration.
     pub fn of(config: &Config) -> Self {
         Self {
-            call_id_seconds: config.calls.call_id_seconds,
+            repeat_seconds: config.calls.repeat_seconds,
             slots: SlotTimes {
                 reserved: config.calls.reserved_seconds,
                 started: config.calls.started_seconds,
@@ -212,7 +214,7 @@ impl Checker {
                 let (injection, raw) = *tampered;
                 let snapshot = self.state.snapshot.load_full();
                 let policy = policy_of_domain(&snapshot, &raw.domain);
-                let judgement = judge_injection(&injection, policy);
+                let judgement = judge_injection(&injection, &raw.dialed, policy);
                 let mut record = of_injection(raw, policy, at);
                 rule(&mut record, judgement, policy);
                 return Ok(Explained {

@@ -102,6 +102,7 @@ pub(super) fn of_injection(raw: RawAttempt, policy: &Policy, at: Timestamp) -> D
         user_agent: owned(raw.user_agent),
         concurrent_calls: raw.concurrent_calls,
         call_id: owned(raw.call_id),
+        attempt_key: owned(raw.attempt_key),
         forwarded_from: owned(raw.forwarded_from),
         trunk: owned(raw.trunk),
         off_hours: !policy.hours.is_open(at),
@@ -132,6 +133,7 @@ pub(super) fn with_call(record: &mut DecisionRecord, call: CallAttempt, source_t
     record.user_agent = call.user_agent;
     record.concurrent_calls = call.concurrent_calls;
     record.call_id = call.call_id;
+    record.attempt_key = call.attempt_key;
     record.forwarded_from = call.forwarded_from;
     record.trunk = call.trunk;
 }

@@ -70,10 +70,10 @@ impl Config {
             ),
             ("requests.look_up_ms", self.requests.look_up_ms, 0, 10_000),
             (
-                "calls.call_id_seconds",
-                self.calls.call_id_seconds.into(),
+                "calls.repeat_seconds",
+                self.calls.repeat_seconds.into(),
                 0,
-                3_600,
+                32,
             ),
             (
                 "calls.call_ids",

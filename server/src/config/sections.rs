@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use ipnet::IpNet;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
 /// Encryption of gRPC.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,23 +46,35 @@ impl Default for Requests {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Calls {
-    /// How long a Call-ID gives the same decision, in seconds.
-    pub call_id_seconds: u32,
-    /// How many Call-IDs are remembered at the most.
+    /// How long an attempt that is asked again gives the same decision, in seconds.
+    pub repeat_seconds: u32,
+    /// How many attempts are remembered at the most.
     pub call_ids: usize,
     /// How long an allowed call holds a slot without the switch's word that it has started, in seconds.
     pub reserved_seconds: u32,
     /// How long a started call holds a slot without the switch's word that it has ended, in seconds.
     pub started_seconds: u32,
+    /// No key any more: who still has it is told what has come in its place.
+    #[serde(skip_serializing, deserialize_with = "call_id_seconds_is_gone")]
+    call_id_seconds: (),
+}
+
+/// A Call-ID is written by the caller; for half a minute it made two calls one.
+fn call_id_seconds_is_gone<'de, D: Deserializer<'de>>(_: D) -> Result<(), D::Error> {
+    Err(D::Error::custom(
+        "calls.call_id_seconds is no key any more: a Call-ID, which callers write, makes no two calls one. Take it out; \
+         calls.repeat_seconds says how long a retry of the very same attempt is taken for one",
+    ))
 }
 
 impl Default for Calls {
     fn default() -> Self {
         Self {
-            call_id_seconds: 32,
+            repeat_seconds: 3,
             call_ids: 500_000,
             reserved_seconds: 10,
             started_seconds: 14_400,
+            call_id_seconds: (),
         }
     }
 }

@@ -151,7 +151,9 @@ fn progress(call: v1::CallProgress) -> Result<CallProgress, Status> {
     }
     Ok(CallProgress {
         account: convert::account_id("call.account", call.account)?,
+        decision: convert::decision_id("call.decision_id", &call.decision_id)?,
         call_id: call.call_id,
+        attempt_key: call.attempt_key,
         progress,
         at: convert::moment("call.at", call.at)?,
         duration,

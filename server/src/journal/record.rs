@@ -134,6 +134,9 @@ pub struct DecisionRecord {
     /// What the risk score is made of, where the policy minds it; the database has it in the reason.
     #[prost(message, repeated, tag = "41")]
     pub risk_signals: Vec<RiskSignalRecord>,
+    /// The key of the attempt, as the switch made it; the database does not have it.
+    #[prost(string, tag = "42")]
+    pub attempt_key: String,
 }
 
 /// One reason for a risk score.
@@ -221,6 +224,12 @@ pub struct CallRecord {
     /// With the end: how many seconds it lasted abroad on that day.
     #[prost(uint64, tag = "13")]
     pub seconds_abroad: u64,
+    /// The decision that allowed it; empty where none is known.
+    #[prost(string, tag = "14")]
+    pub decision_id: String,
+    /// The key of its attempt; empty where it is not told.
+    #[prost(string, tag = "15")]
+    pub attempt_key: String,
 }
 
 impl CallRecord {

@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tfps_engine::{
-    call::{AccountId, FieldError, MAX_HEADER, Problem},
+    call::{AccountId, FieldError, MAX_HEADER, Problem, printable},
     facts::traits_of,
-    usage::{Day, Ledger},
+    usage::{CallName, Day, Event, Ledger},
 };
 
 use super::{LearnError, Learner};
 use crate::{
     auth::Principal,
     calls::begin_day,
+    check::DecisionId,
     journal::{CallRecord, Entry, Progress, Record},
 };
 
@@ -21,8 +22,12 @@ use crate::{
 pub struct CallProgress {
     /// The account.
     pub account: AccountId,
-    /// The Call-ID.
+    /// The decision that allowed the call, where it is told.
+    pub decision: Option<DecisionId>,
+    /// The Call-ID; empty where it is not told.
     pub call_id: String,
+    /// The key of the attempt; empty where it is not told.
+    pub attempt_key: String,
     /// Where it has got to.
     pub progress: Progress,
     /// When; now, where it is not told.
@@ -33,6 +38,35 @@ pub struct CallProgress {
     pub cause: u32,
 }
 
+impl CallProgress {
+    fn check(&self) -> Result<(), FieldError> {
+        if self.decision.is_none() && self.call_id.is_empty() && self.attempt_key.is_empty() {
+            return Err(FieldError::new("call.call_id", Problem::Missing));
+        }
+        for (field, text) in [
+            ("call.call_id", &self.call_id),
+            ("call.attempt_key", &self.attempt_key),
+        ] {
+            if text.len() > MAX_HEADER {
+                let problem = Problem::TooLong {
+                    length: text.len(),
+                    limit: MAX_HEADER,
+                };
+                return Err(FieldError::new(field, problem));
+            }
+        }
+        Ok(())
+    }
+
+    fn event(&self) -> Event {
+        match self.progress {
+            Progress::Started => Event::Started,
+            Progress::Answered => Event::Answered,
+            Progress::Ended => Event::Ended(self.duration.map(|duration| duration.as_secs())),
+        }
+    }
+}
+
 impl Learner {
     /// Learns a call's progress. It goes to the journal, as decisions do, so that a switch never waits for the
     /// database.
@@ -41,16 +75,7 @@ impl Learner {
     /// When a field is wrong or the journal fails.
     pub fn call(&self, caller: &Principal, call: &CallProgress) -> Result<Vec<String>, LearnError> {
         caller.require_account(&call.account)?;
-        if call.call_id.is_empty() {
-            return Err(FieldError::new("call.call_id", Problem::Missing).into());
-        }
-        if call.call_id.len() > MAX_HEADER {
-            let problem = Problem::TooLong {
-                length: call.call_id.len(),
-                limit: MAX_HEADER,
-            };
-            return Err(FieldError::new("call.call_id", problem).into());
-        }
+        call.check()?;
         let now = self.clock.now();
         let slots = self.checker.settings().slots();
         let holds = call.progress != Progress::Ended;
@@ -63,7 +88,9 @@ impl Learner {
         let mut record = CallRecord {
             username: call.account.username().to_owned(),
             domain: call.account.domain().to_owned(),
-            call_id: tfps_engine::call::printable(&call.call_id).into_owned(),
+            decision_id: call.decision.as_ref().map(DecisionId::to_string).unwrap_or_default(),
+            call_id: printable(&call.call_id).into_owned(),
+            attempt_key: printable(&call.attempt_key).into_owned(),
             progress: call.progress as i32,
             at: at.as_millisecond(),
             duration_ms: milliseconds(call.duration.unwrap_or_default()),
@@ -71,25 +98,38 @@ impl Learner {
             slot_until,
             ..CallRecord::default()
         };
-        let key = self
-            .state
-            .recent
-            .key((&call.account, call.call_id.as_str()));
         let ledger = self.state.ledger(&call.account);
         let mut ledger = ledger.as_deref().map(parking_lot::Mutex::lock);
-        let day = ledger
-            .as_deref_mut()
-            .and_then(|ledger| self.known(key, call, ledger, &mut record, now));
-        let call_id = record.call_id.clone();
+        let known = ledger
+            .as_deref()
+            .and_then(|ledger| named(call, ledger, &mut record));
+        let day = match (&mut ledger, known) {
+            (Some(ledger), Some(key)) => self.known(key, call, ledger, &mut record, now),
+            _ => None,
+        };
         let exposure = record.exposure();
-        self.journal.append(&Record {
+        let entry = Record {
             entry: Some(Entry::Call(record)),
-        })?;
+        };
+        self.journal.append(&entry)?;
+        let Some(Entry::Call(record)) = entry.entry else {
+            return Ok(Vec::new());
+        };
+        if !holds {
+            self.state.recent.end(&call.account, &record, now);
+        }
         let Some(ledger) = &mut ledger else {
             return Ok(Vec::new());
         };
         if holds {
-            let open = ledger.calls.start(key, &call_id, slot_until, now);
+            let name = CallName {
+                key: call.decision.map(|DecisionId(key)| key),
+                attempt_key: &record.attempt_key,
+                call_id: &record.call_id,
+            };
+            let key = known.or(name.key);
+            let key = key.unwrap_or_else(|| self.state.undecided_call());
+            let open = ledger.calls.start(key, &name, slot_until, now);
             if call.progress == Progress::Answered {
                 // A switch's clock may be anywhere.
                 let earliest = now.as_second() - i64::from(slots.started);
@@ -97,7 +137,7 @@ impl Learner {
                 open.answered_at.get_or_insert(answered_at);
             }
             self.state.in_progress.add(&call.account);
-        } else {
+        } else if let Some(key) = known {
             self.test_call(key, call, ledger, now);
             ledger.calls.end(key);
             if let Some(day) = day {
@@ -109,7 +149,7 @@ impl Learner {
     }
 
     /// A call that was over in moments may have been a test.
-    fn test_call(&self, key: u64, call: &CallProgress, ledger: &Ledger, now: Timestamp) {
+    fn test_call(&self, key: u128, call: &CallProgress, ledger: &Ledger, now: Timestamp) {
         let seconds = call.duration.unwrap_or_default().as_secs();
         let number = ledger.calls.get(key).and_then(|open| open.number);
         let Some(number) = number.filter(|_| seconds > 0) else {
@@ -129,7 +169,7 @@ impl Learner {
     /// Adds what is known of a call to its record; the day, where it is charged for.
     fn known(
         &self,
-        key: u64,
+        key: u128,
         call: &CallProgress,
         ledger: &mut Ledger,
         record: &mut CallRecord,
@@ -164,6 +204,28 @@ impl Learner {
         }
         Some(day)
     }
+}
+
+/// The one call that a switch means, whose record gets all the names that are known of it; `None`: it is not known.
+fn named(call: &CallProgress, ledger: &Ledger, record: &mut CallRecord) -> Option<u128> {
+    let name = CallName {
+        key: call.decision.map(|DecisionId(key)| key),
+        attempt_key: &record.attempt_key,
+        call_id: &record.call_id,
+    };
+    let open = ledger.calls.find(&name, call.event())?;
+    if let Some(decision) = DecisionId::of(open) {
+        record.decision_id = decision.to_string();
+    }
+    for (told, known) in [
+        (&mut record.call_id, &open.call_id),
+        (&mut record.attempt_key, &open.attempt_key),
+    ] {
+        if !known.is_empty() {
+            known.as_ref().clone_into(told);
+        }
+    }
+    Some(open.key)
 }
 
 fn milliseconds(duration: Duration) -> i64 {

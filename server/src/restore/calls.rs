@@ -5,10 +5,11 @@ use tfps_engine::{
     call::AccountId,
     exposure::Tariff,
     number::{E164, plan},
-    usage::{Day, OpenCall},
+    usage::{CallName, Day, Event, OpenCall},
 };
 
 use crate::{
+    check::DecisionId,
     journal::{CallRecord, DecisionRecord, Progress},
     state::State,
     store::OpenCallRecord,
@@ -16,19 +17,21 @@ use crate::{
 
 /// An allowed call that may not have started yet holds its slot, and is charged for when it does.
 pub(super) fn reserve(state: &State, decision: &DecisionRecord, at: Timestamp) {
-    if decision.slot_until == 0 || decision.call_id.is_empty() {
+    if decision.slot_until == 0 {
         return;
     }
-    let Some(account) = decision.account() else {
+    let (Some(account), Ok(DecisionId(key))) = (decision.account(), decision.id.parse()) else {
         return;
     };
     let number = E164::from_digits(&decision.e164).ok();
-    let key = state.recent.key((&account, decision.call_id.as_str()));
     let tariff = number.and_then(|number| tariff(state, &account, &number));
     let call = OpenCall {
         number,
         tariff,
         holds: decision.concurrent_calls.is_none(),
+        decided: true,
+        call_id: decision.call_id.as_str().into(),
+        attempt_key: decision.attempt_key.as_str().into(),
         ..OpenCall::new(key, decision.slot_until)
     };
     if call.lasts(at.as_second()) {
@@ -61,14 +64,18 @@ pub(super) fn open_call(state: &State, record: &OpenCallRecord, at: Timestamp) {
     if !is_there && (!is_charged || record.slot_until < today.as_second()) {
         return;
     }
-    let key = state.recent.key((&record.account, record.call_id.as_str()));
+    let decided: Option<DecisionId> = record.decision_id.parse().ok();
+    let key = decided.map_or_else(|| state.undecided_call(), |DecisionId(key)| key);
     let call = OpenCall {
         number,
         tariff,
         answered_at,
         emergency: record.emergency,
         holds: !record.emergency,
-        call_id: Some(record.call_id.as_str().into()),
+        told: true,
+        decided: decided.is_some(),
+        call_id: record.call_id.as_str().into(),
+        attempt_key: record.attempt_key.as_str().into(),
         charged_from: record.charged_from.max(today.as_second()),
         ..OpenCall::new(key, record.slot_until)
     };
@@ -84,10 +91,25 @@ pub(super) fn progress(state: &State, call: &CallRecord, fresh: bool, at: Timest
     else {
         return;
     };
-    let key = state.recent.key((&account, call.call_id.as_str()));
+    let decided: Option<DecisionId> = call.decision_id.parse().ok();
+    let name = CallName {
+        key: decided.map(|DecisionId(key)| key),
+        attempt_key: &call.attempt_key,
+        call_id: &call.call_id,
+    };
+    let ended = call.progress == Progress::Ended as i32;
+    let event = match call.progress {
+        _ if ended => Event::Ended(u64::try_from(call.duration_ms / 1_000).ok()),
+        progress if progress == Progress::Answered as i32 => Event::Answered,
+        _ => Event::Started,
+    };
     let mut ledger = ledger.lock();
-    if call.progress == Progress::Ended as i32 {
-        ledger.calls.end(key);
+    let known = ledger.calls.find(&name, event).map(|call| call.key);
+    if ended {
+        state.recent.end(&account, call, at);
+        if let Some(key) = known {
+            ledger.calls.end(key);
+        }
         if fresh {
             ledger.charge(Day::from_digits(call.day), call.exposure());
         }
@@ -96,7 +118,9 @@ pub(super) fn progress(state: &State, call: &CallRecord, fresh: bool, at: Timest
     if call.slot_until <= at.as_second() {
         return;
     }
-    let open = ledger.calls.start(key, &call.call_id, call.slot_until, at);
+    let key = known.or(name.key);
+    let key = key.unwrap_or_else(|| state.undecided_call());
+    let open = ledger.calls.start(key, &name, call.slot_until, at);
     if call.progress == Progress::Answered as i32 {
         open.answered_at.get_or_insert(call.at / 1_000);
         let snapshot = state.snapshot.load();

@@ -17,7 +17,7 @@ use tfps_engine::{
 
 use crate::{
     admin::AdminError,
-    check::purpose,
+    check::{self, Settings, purpose},
     config::Config,
     habits,
     journal::{DecisionRecord, Entry, Journal, JournalError, Position},
@@ -158,8 +158,8 @@ pub async fn restore(
     })?;
     accounts.shrink();
     let snapshot = snapshot.with_rates(Arc::new(rates));
-    let (capacity, call_ids) = (config.watch.capacity, config.calls.call_ids);
-    let state = State::new(accounts, snapshot, capacity, call_ids);
+    let (capacity, attempts) = (config.watch.capacity, config.calls.call_ids);
+    let state = State::new(accounts, snapshot, capacity, attempts);
     usage(store, &state, at).await?;
     let passed: HashSet<String> = store
         .passed_challenges(at - LONGEST_CHALLENGE)
@@ -280,7 +280,7 @@ async fn usage(store: &dyn Store, state: &State, at: Timestamp) -> Result<(), Re
     Ok(())
 }
 
-/// Replays what the journal holds: of what has been shipped the Call-IDs, of the rest everything.
+/// Replays what the journal holds: of what has been shipped the attempts, of the rest everything.
 fn replay(
     journal: &Journal,
     state: &State,
@@ -301,7 +301,7 @@ fn replay(
             pending += u64::from(fresh);
             match record.entry {
                 Some(Entry::Decision(decision)) => {
-                    call_id(state, &decision, place, config, at);
+                    check::restore(state, &decision, place, Settings::of(config), at);
                     calls::reserve(state, &decision, at);
                     if fresh {
                         habits::learn_one(state, &decision);
@@ -332,27 +332,6 @@ fn replay(
         );
     }
     Ok(())
-}
-
-fn call_id(
-    state: &State,
-    decision: &DecisionRecord,
-    place: Position,
-    config: &Config,
-    at: Timestamp,
-) {
-    let age = at.duration_since(decision.time());
-    if decision.call_id.is_empty() || age.as_secs() > i64::from(config.calls.call_id_seconds) {
-        return;
-    }
-    if let Some(account) = decision.account() {
-        let key = state.recent.key((
-            &account,
-            decision.call_id.as_str(),
-            decision.dialed_number.as_str(),
-        ));
-        state.recent.restore(key, place, decision.time());
-    }
 }
 
 fn count(state: &State, decision: &DecisionRecord) {

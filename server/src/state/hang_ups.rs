@@ -8,6 +8,8 @@ use parking_lot::Mutex;
 use tfps_engine::{call::AccountId, decision::Code};
 use tokio::sync::broadcast;
 
+use crate::check::DecisionId;
+
 /// How often a call that has not ended is told again.
 const AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(5);
 /// How many orders a listener may lag behind; what it misses it is told again.
@@ -18,8 +20,10 @@ const BACKLOG: usize = 4_096;
 pub struct HangUp {
     /// Whose call.
     pub account: AccountId,
-    /// Which: the key of its Call-ID.
-    pub key: u64,
+    /// Which: its key.
+    pub key: u128,
+    /// The decision that allowed it, where it is known.
+    pub decision: Option<DecisionId>,
     /// Its Call-ID.
     pub call_id: String,
     /// Why, as a code.
@@ -39,7 +43,7 @@ struct Outstanding {
 /// The calls that are to end and have not ended.
 #[derive(Debug)]
 pub struct HangUps {
-    outstanding: Mutex<HashMap<(AccountId, u64), Outstanding>>,
+    outstanding: Mutex<HashMap<(AccountId, u128), Outstanding>>,
     told: broadcast::Sender<Arc<HangUp>>,
 }
 
@@ -71,14 +75,14 @@ impl HangUps {
     }
 
     /// The order that stands for a call.
-    pub fn of(&self, account: &AccountId, key: u64) -> Option<Arc<HangUp>> {
+    pub fn of(&self, account: &AccountId, key: u128) -> Option<Arc<HangUp>> {
         let outstanding = self.outstanding.lock();
         let order = outstanding.get(&(account.clone(), key))?;
         Some(Arc::clone(&order.hang_up))
     }
 
     /// A call has ended.
-    pub fn done(&self, account: &AccountId, key: u64) {
+    pub fn done(&self, account: &AccountId, key: u128) {
         let mut outstanding = self.outstanding.lock();
         if !outstanding.is_empty() {
             outstanding.remove(&(account.clone(), key));

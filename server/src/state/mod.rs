@@ -14,7 +14,10 @@ pub use in_progress::InProgress;
 pub use recent::{Claim, Claimed, Recent};
 pub use snapshot::{Policies, Snapshot};
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -38,8 +41,10 @@ pub struct State {
     pub watch: Watch,
     /// The challenges that wait for their callers.
     pub challenges: Challenges,
-    /// The Call-IDs that were answered.
+    /// The attempts that were answered of late.
     pub recent: Recent,
+    /// How many calls there were that no decision was known of.
+    undecided: AtomicU64,
     /// Who has calls in progress.
     pub in_progress: InProgress,
     /// The calls in progress that are to end.
@@ -50,18 +55,24 @@ pub struct State {
 const MAX_CHALLENGES: usize = 200_000;
 
 impl State {
-    /// Nothing has been counted yet. Of strangers about `capacity` are remembered at the most, and of Call-IDs `call_ids`.
-    pub fn new(accounts: Accounts, snapshot: Snapshot, capacity: usize, call_ids: usize) -> Self {
+    /// Nothing has been counted yet. Of strangers about `capacity` are remembered at the most, and of attempts `attempts`.
+    pub fn new(accounts: Accounts, snapshot: Snapshot, capacity: usize, attempts: usize) -> Self {
         Self {
             accounts,
             strangers: Accounts::bounded(capacity),
             snapshot: ArcSwap::from_pointee(snapshot),
             watch: Watch::with_capacity(capacity),
             challenges: Challenges::with_capacity(capacity.min(MAX_CHALLENGES)),
-            recent: Recent::with_capacity(call_ids),
+            recent: Recent::with_capacity(attempts),
+            undecided: AtomicU64::new(0),
             in_progress: InProgress::default(),
             hang_ups: HangUps::default(),
         }
+    }
+
+    /// A key for a call that no decision is known of; those of decisions are of 96 bits.
+    pub fn undecided_call(&self) -> u128 {
+        1 << 127 | u128::from(self.undecided.fetch_add(1, Ordering::Relaxed))
     }
 
     /// The policy that an account is under, known or not.

@@ -303,6 +303,10 @@ pub struct OpenCallRecord {
     pub account: AccountId,
     /// The Call-ID.
     pub call_id: String,
+    /// The decision that allowed it; empty where none is known.
+    pub decision_id: String,
+    /// The key of its attempt; empty where it is not told.
+    pub attempt_key: String,
     /// The number that is called, without `+`; empty where no decision told it.
     pub e164: String,
     /// Whether somebody calls for help.

@@ -91,6 +91,8 @@ pub async fn calls_that_have_not_ended_hold_their_slots(store: &impl Store) {
     let goes_on = OpenCallRecord {
         account: id("alice@example.com"),
         call_id: "goes-on".to_owned(),
+        decision_id: String::new(),
+        attempt_key: String::new(),
         e164: "37128054190".to_owned(),
         emergency: false,
         answered_at: Some(noon() + minutes(1)),

@@ -21,7 +21,7 @@ use self::scenario::{
     REDIRECTING_MEDIA_SERVER, given_up_call, media_server, refused_call, relayed_call,
     ringing_media_server,
 };
-pub use self::switch::{Request, Switch};
+pub use self::switch::{Invite, Request, Switch};
 use crate::{Bridge, binaries, peers::Peers};
 
 /// What needs no bridge to be answered.

@@ -1,7 +1,7 @@
 //! A switch that sends single datagrams: what SIPp would not send, and what nobody must answer.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::{IpAddr, SocketAddr, UdpSocket},
     sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
@@ -30,7 +30,67 @@ pub struct Request<'a> {
     pub max_forwards: u8,
 }
 
+/// An INVITE whose every name is the test's own.
+#[derive(Clone, Debug)]
+pub struct Invite {
+    /// The user of the request URI.
+    pub dialed: String,
+    /// The user and host of From.
+    pub from: String,
+    /// The Call-ID.
+    pub call_id: String,
+    /// The tag of From.
+    pub tag: String,
+    /// The branch of Via, without its cookie.
+    pub branch: String,
+    /// The number of CSeq.
+    pub cseq: u32,
+    /// Whole header lines, without their ends.
+    pub headers: Vec<String>,
+}
+
 impl Switch {
+    /// Sends an INVITE.
+    ///
+    /// # Panics
+    /// When the network is not there.
+    pub fn invite(&self, invite: &Invite) {
+        let own = self.socket.local_addr().expect("an address");
+        let front = self.front;
+        let Invite {
+            dialed,
+            from,
+            call_id,
+            tag,
+            branch,
+            cseq,
+            headers,
+        } = invite;
+        let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+        let datagram = format!(
+            "INVITE sip:{dialed}@{front} SIP/2.0\r\nVia: SIP/2.0/UDP {own};branch=z9hG4bK{branch}\r\n\
+             From: <sip:{from}>;tag={tag}\r\nTo: <sip:{dialed}@{front}>\r\nCall-ID: {call_id}\r\n\
+             CSeq: {cseq} INVITE\r\nContact: <sip:{own}>\r\nMax-Forwards: 70\r\nUser-Agent: Switch\r\n{headers}\
+             Content-Length: 0\r\n\r\n"
+        );
+        self.socket
+            .send_to(datagram.as_bytes(), front)
+            .expect("loopback takes it");
+    }
+
+    /// Sends INVITEs; their final statuses by the branches of their Via, once all have come or no more do.
+    pub fn invited<'a>(
+        &self,
+        invites: impl IntoIterator<Item = &'a Invite>,
+    ) -> BTreeMap<String, u16> {
+        let mut sent = BTreeSet::new();
+        for invite in invites {
+            self.invite(invite);
+            sent.insert(invite.branch.clone());
+        }
+        self.finals_by(branch, |finals| finals.len() >= sent.len())
+    }
+
     /// One at an address of this machine.
     ///
     /// # Panics
@@ -104,6 +164,14 @@ impl Switch {
 
     /// The final statuses that come, by Call-ID, until there are enough or no more come.
     pub fn finals(&self, enough: impl Fn(&BTreeMap<String, u16>) -> bool) -> BTreeMap<String, u16> {
+        self.finals_by(call_id, enough)
+    }
+
+    fn finals_by(
+        &self,
+        name: fn(&str) -> Option<String>,
+        enough: impl Fn(&BTreeMap<String, u16>) -> bool,
+    ) -> BTreeMap<String, u16> {
         let mut finals = BTreeMap::new();
         let mut heard = Instant::now();
         let mut datagram = [0; 4_096];
@@ -112,7 +180,7 @@ impl Switch {
                 continue;
             };
             let text = String::from_utf8_lossy(&datagram[..length]);
-            if let Some((id, status)) = read(&text)
+            if let Some((id, status)) = name(&text).zip(status(&text))
                 && status >= 200
                 && finals.insert(id, status).is_none()
             {
@@ -123,16 +191,23 @@ impl Switch {
     }
 }
 
-/// Call-ID and status of a response.
-fn read(text: &str) -> Option<(String, u16)> {
-    let status = text
-        .strip_prefix("SIP/2.0 ")?
-        .split(' ')
-        .next()?
-        .parse()
-        .ok()?;
+/// The status of a response.
+fn status(text: &str) -> Option<u16> {
+    let rest = text.strip_prefix("SIP/2.0 ")?;
+    rest.split(' ').next()?.parse().ok()
+}
+
+/// The Call-ID of a response.
+fn call_id(text: &str) -> Option<String> {
     let id = text
         .lines()
         .find_map(|line| line.strip_prefix("Call-ID:"))?;
-    Some((id.trim().to_owned(), status))
+    Some(id.trim().to_owned())
+}
+
+/// The branch of a response's Via, without its cookie.
+fn branch(text: &str) -> Option<String> {
+    let via = text.lines().find_map(|line| line.strip_prefix("Via:"))?;
+    let (_, branch) = via.split_once(";branch=z9hG4bK")?;
+    Some(branch.split([';', ',']).next()?.trim().to_owned())
 }

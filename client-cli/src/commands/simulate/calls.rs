@@ -135,6 +135,7 @@ fn call(attempt: Attempt) -> Result<SimulatedCall, AttemptError> {
         user_agent,
         concurrent_calls,
         call_id,
+        attempt_key: String::new(),
         forwarded_from,
         trunk,
     };

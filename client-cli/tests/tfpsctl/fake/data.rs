@@ -511,7 +511,9 @@ pub fn calls() -> Vec<OpenCall> {
                 code: "R21".to_owned(),
                 reason: "today's calls have cost 12.60 of at most 12.00".to_owned(),
                 ordered_at: time("2026-06-08T21:54:00Z"),
+                decision_id: "1a20695c6b70000000202fe3".to_owned(),
             }),
+            decision_id: "1a20695c6b70000000202fe3".to_owned(),
         },
         OpenCall {
             account: key("bob"),

@@ -25,7 +25,7 @@ pub use self::{
     backlog::{Backlog, Kept},
     hang_ups::HangUps,
 };
-use crate::{Client, Code, Config, ConfigError, Error};
+use crate::{Client, Code, Config, ConfigError, Error, calls::is_repeatable};
 
 /// While an instance has been away for less than this, a call waits for it to come back, within its deadline.
 const RESTART: Duration = Duration::from_secs(2);
@@ -36,7 +36,7 @@ const OVERLOADED: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub struct Instances {
     instances: Vec<Arc<Instance>>,
-    /// Spreads requests that have no Call-ID.
+    /// Spreads requests that have no name.
     next: AtomicU64,
     deadline: Duration,
 }
@@ -153,16 +153,16 @@ impl Instances {
         })
     }
 
-    /// Has a call decided within the deadline. A call with a Call-ID is asked about again, elsewhere where there is
-    /// an elsewhere, when an instance breaks off: it counts once. An instance that has too much to do is asked again until the
+    /// Has a call decided within the deadline. A call with a Call-ID or an attempt's key is asked about again, elsewhere where there
+    /// is an elsewhere, when an instance breaks off: it counts once. An instance that has too much to do is asked again until the
     /// deadline.
     ///
     /// # Errors
     /// Why there is no decision.
     pub async fn check(&self, request: CheckRequest) -> Result<CheckResponse, Unanswered> {
         let deadline = Instant::now() + self.deadline;
-        let key = self.key(&request.call_id);
-        let repeatable = request.dry_run || !request.call_id.is_empty();
+        let key = self.key(or(&request.call_id, &request.attempt_key));
+        let repeatable = request.dry_run || is_repeatable(&request);
         let mut avoid: Option<&Arc<Instance>> = None;
         let mut cause = Cause::Connection;
         let mut pause = OVERLOADED;
@@ -232,7 +232,7 @@ impl Instances {
     /// # Errors
     /// Why it could not be told.
     pub async fn learn(&self, call: CallProgress) -> Result<(), Unanswered> {
-        let key = self.key(&call.call_id);
+        let key = self.key(or(&call.call_id, &call.attempt_key));
         let Some((instance, link)) = self.best(key, None) else {
             return Err(Unanswered::Unavailable(Cause::Connection));
         };
@@ -283,12 +283,12 @@ impl Instances {
     }
 
     /// What decides which instance is asked: the same call is the same instance's.
-    fn key(&self, call_id: &str) -> u64 {
-        if call_id.is_empty() {
+    fn key(&self, name: &str) -> u64 {
+        if name.is_empty() {
             return self.next.fetch_add(1, Ordering::Relaxed);
         }
         let mut hasher = DefaultHasher::new();
-        call_id.hash(&mut hasher);
+        name.hash(&mut hasher);
         hasher.finish()
     }
 
@@ -329,6 +329,15 @@ impl Instances {
             .enumerate()
             .filter(move |(_, instance)| avoid.is_none_or(|avoid| !Arc::ptr_eq(avoid, instance)))
             .filter_map(|(index, instance)| Some((index as u64, instance, instance.link()?)))
+    }
+}
+
+/// What names a call: its Call-ID, which all that is asked and told of it has, or else the key of its attempt.
+fn or<'a>(call_id: &'a str, attempt_key: &'a str) -> &'a str {
+    if call_id.is_empty() {
+        attempt_key
+    } else {
+        call_id
     }
 }
 

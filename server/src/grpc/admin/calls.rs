@@ -43,11 +43,22 @@ pub(super) fn end(
         account => Some(convert::account_id("account", account)?),
     };
     convert::bounded("call_id", &request.call_id, MAX_HEADER)?;
+    let decision = convert::decision_id("decision_id", &request.decision_id)?;
+    if decision.is_some() && !(request.call_id.is_empty() && request.number.is_empty()) {
+        let problem = "names one call, which call_id and number do as well: give one of them";
+        return Err(status::invalid("decision_id", problem));
+    }
     let which = match (account, request.call_id, request.number) {
+        (None, _, _) if decision.is_some() => return Err(status::missing("account")),
         (Some(account), call_id, number) if call_id.is_empty() && number.is_empty() => {
-            Which::Of(account)
+            match decision {
+                Some(decision) => Which::One(account, decision),
+                None => Which::Of(account),
+            }
         }
-        (Some(account), call_id, number) if number.is_empty() => Which::One(account, call_id),
+        (Some(account), call_id, number) if number.is_empty() => {
+            Which::WithCallId(account, call_id)
+        }
         (account, call_id, number) if call_id.is_empty() && !number.is_empty() => {
             let digits = number.strip_prefix('+').unwrap_or(&number);
             let number =
@@ -59,7 +70,7 @@ pub(super) fn end(
             return Err(status::invalid("account", problem));
         }
         _ => {
-            let problem = "names one call, which number does as well: give one of the two";
+            let problem = "names calls, which number does as well: give one of the two";
             return Err(status::invalid("call_id", problem));
         }
     };

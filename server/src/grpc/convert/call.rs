@@ -5,14 +5,14 @@ use tfps_engine::call::AccountId;
 use tfps_proto::v1;
 
 use super::timestamp;
-use crate::{calls::CallView, state::HangUp};
+use crate::{calls::CallView, check::DecisionId, state::HangUp};
 
 pub(crate) fn open(view: &CallView) -> v1::OpenCall {
     let call = &view.call;
     let second = |at: i64| Timestamp::from_second(at).ok().map(timestamp);
     v1::OpenCall {
         account: Some(key(&view.account)),
-        call_id: call.call_id.as_deref().unwrap_or_default().to_owned(),
+        call_id: call.call_id.to_string(),
         e164: call
             .number
             .map(|number| number.as_str().to_owned())
@@ -28,6 +28,7 @@ pub(crate) fn open(view: &CallView) -> v1::OpenCall {
         international_seconds_today: view.exposure.seconds_abroad,
         emergency: call.emergency,
         hang_up: view.hang_up.as_deref().map(hang_up),
+        decision_id: told(DecisionId::of(call)),
     }
 }
 
@@ -38,7 +39,12 @@ pub(crate) fn hang_up(order: &HangUp) -> v1::HangUp {
         code: order.code.as_str().to_owned(),
         reason: order.reason.clone(),
         ordered_at: Some(timestamp(order.ordered_at)),
+        decision_id: told(order.decision),
     }
+}
+
+fn told(decision: Option<DecisionId>) -> String {
+    decision.map(|decision| decision.to_string()).unwrap_or_default()
 }
 
 fn key(account: &AccountId) -> v1::AccountKey {

@@ -40,6 +40,7 @@ pub(crate) fn attempt(request: v1::CheckRequest) -> Result<(RawAttempt, Run), St
         user_agent: request.user_agent,
         concurrent_calls: request.concurrent_calls,
         call_id: request.call_id,
+        attempt_key: request.attempt_key,
         forwarded_from: request.forwarded_from,
         trunk: request.trunk,
     };

@@ -15,6 +15,7 @@ use tfps_proto::v1;
 use tonic::Status;
 
 use super::status;
+use crate::check::DecisionId;
 
 /// A moment as the API writes it.
 pub(super) fn timestamp(at: Timestamp) -> prost_types::Timestamp {
@@ -82,6 +83,16 @@ pub(super) fn account_id(field: &str, key: Option<v1::AccountKey>) -> Result<Acc
     let key = key.ok_or_else(|| status::missing(field))?;
     AccountId::new(&key.username, &key.domain)
         .map_err(|error| status::invalid(format!("{field}.{}", error.field), error.problem))
+}
+
+/// A decision's id as it is given; `None`: it is not.
+pub(super) fn decision_id(field: &str, text: &str) -> Result<Option<DecisionId>, Status> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse()
+        .map(Some)
+        .map_err(|error| status::invalid(field, error))
 }
 
 /// What is set.

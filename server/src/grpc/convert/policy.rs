@@ -93,6 +93,7 @@ pub(crate) fn view(view: &PolicyView) -> v1::Policy {
             max_repeats: document.repeats.max_repeats,
             gap_seconds: document.repeats.gap_seconds,
             block_seconds: document.repeats.block_seconds,
+            by_caller: document.repeats.by_caller,
         }),
         flood: Some(v1::FloodLimit {
             requests_per_second: Some(document.flood.requests_per_second),
@@ -230,6 +231,7 @@ pub(crate) fn document(policy: v1::Policy) -> Result<(PolicyDocument, String, St
         take(&mut own.max_repeats, repeats.max_repeats);
         take(&mut own.gap_seconds, repeats.gap_seconds);
         take(&mut own.block_seconds, repeats.block_seconds);
+        own.by_caller = repeats.by_caller;
     }
     if let Some(flood) = policy.flood {
         let own = &mut document.flood.requests_per_second;

@@ -16,9 +16,9 @@ pub(super) async fn allowed_calls(
 ) -> Result<(), StoreError> {
     let mut rows = sqlx::query(
         "SELECT d.decided_at, d.e164, d.off_hours, d.concurrent_calls, d.destination_country, d.source_country, \
-         d.monitored_code, d.risk, c.ended_at FROM decisions AS d \
-         LEFT JOIN calls AS c ON c.domain = d.domain AND c.username = d.username AND c.call_id = d.call_id \
-         AND d.call_id <> '' \
+         d.monitored_code, d.risk, (SELECT max(c.ended_at) FROM calls AS c WHERE c.domain = d.domain \
+         AND c.username = d.username AND c.call_id = d.call_id AND (c.decision_id = d.id \
+         OR (c.decision_id = '' AND d.call_id <> ''))) FROM decisions AS d \
          WHERE d.domain = ? AND d.username = ? AND d.id >= ? AND d.verdict = 1 ORDER BY d.id",
     )
     .bind(account.domain())

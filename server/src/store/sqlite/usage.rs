@@ -85,8 +85,8 @@ pub(super) async fn progress(
     let ended = at(Progress::Ended);
     sqlx::query(
         "INSERT INTO calls (domain, username, call_id, started_at, answered_at, ended_at, duration_ms, cause, \
-         slot_until, e164, emergency) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
-         ON CONFLICT (domain, username, call_id) DO UPDATE SET \
+         slot_until, e164, emergency, decision_id, attempt_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+         ON CONFLICT (domain, username, call_id, decision_id, attempt_key) DO UPDATE SET \
          started_at = coalesce(excluded.started_at, started_at), \
          answered_at = coalesce(answered_at, excluded.answered_at), \
          ended_at = coalesce(excluded.ended_at, ended_at), \
@@ -105,6 +105,8 @@ pub(super) async fn progress(
     .bind(call.slot_until)
     .bind(&call.e164)
     .bind(call.emergency)
+    .bind(&call.decision_id)
+    .bind(&call.attempt_key)
     .execute(connection)
     .await?;
     Ok(())
@@ -143,7 +145,8 @@ pub(super) async fn open_calls(
     since: Timestamp,
 ) -> Result<Vec<OpenCallRecord>, StoreError> {
     let rows = sqlx::query(
-        "SELECT domain, username, call_id, e164, emergency, answered_at, slot_until, charged_from FROM calls \
+        "SELECT domain, username, call_id, e164, emergency, answered_at, slot_until, charged_from, \
+         decision_id, attempt_key FROM calls \
          WHERE ended_at IS NULL AND slot_until > ?",
     )
     .bind(since.as_second())
@@ -161,6 +164,8 @@ pub(super) async fn open_calls(
                 answered_at: answered_at.map(timestamp),
                 slot_until: row.try_get(6)?,
                 charged_from: row.try_get(7)?,
+                decision_id: row.try_get(8)?,
+                attempt_key: row.try_get(9)?,
             })
         })
         .collect()
