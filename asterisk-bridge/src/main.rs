@@ -1,13 +1,17 @@
 //! `asterisk-bridge`: asks TFPS for Asterisk, and verifies its callers.
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::Parser;
 use tfps_asterisk_bridge::{
     app::App,
     config::{Config, DEFAULT_FILE, Overrides},
 };
-use tfps_daemon::log;
+use tfps_daemon::{log, secret_file};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -78,6 +82,13 @@ fn run(config: Config) -> anyhow::Result<()> {
         &["tfps", "tfps_asterisk_bridge", "tfps_client"],
     )
     .map_err(anyhow::Error::msg)?;
+    for (key, path) in [
+        ("token_file", &config.token_file),
+        ("ami.secret_file", &config.ami.secret_file),
+        ("tls.client_key_file", &config.tls.client_key_file),
+    ] {
+        secret_file::warn_if_exposed(key, Path::new(path));
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;

@@ -1,9 +1,10 @@
 //! Connecting, and finding the token for it.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::ErrorKind,
     net::IpAddr,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -30,6 +31,12 @@ pub async fn connect(settings: &Settings, console: &mut Console) -> Result<Clien
         Some(token) => token.clone(),
         None => Token::file(find_token(local, &settings.server)?),
     };
+    for path in [token.path(), settings.tls.client_key_file.as_deref()]
+        .into_iter()
+        .flatten()
+    {
+        warn_if_exposed(path, console);
+    }
     if !local && settings.server.starts_with("http://") {
         console
             .warn("the token travels in clear text: use https:// for a server on another machine");
@@ -43,6 +50,17 @@ pub async fn connect(settings: &Settings, console: &mut Console) -> Result<Clien
     Client::connect(config)
         .await
         .map_err(|error| not_connected(&error))
+}
+
+/// A group may read a secret: that is how a service gets a file of root's.
+fn warn_if_exposed(path: &Path, console: &mut Console) {
+    let mode = fs::metadata(path).map_or(0, |metadata| metadata.mode() & 0o7777);
+    if mode & 0o006 != 0 {
+        console.warn(&format!(
+            "everybody on this machine may read or write the secret in {path}: chmod o= {path}",
+            path = path.display()
+        ));
+    }
 }
 
 fn not_connected(error: &Error) -> Failure {

@@ -1,9 +1,13 @@
 //! `opensips-bridge`: asks TFPS for switches that speak HTTP.
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::Parser;
-use tfps_daemon::log;
+use tfps_daemon::{log, secret_file};
 use tfps_opensips_bridge::{
     app::App,
     config::{Config, DEFAULT_FILE, Overrides},
@@ -78,6 +82,13 @@ fn run(config: Config) -> anyhow::Result<()> {
         &["tfps", "tfps_opensips_bridge", "tfps_client"],
     )
     .map_err(anyhow::Error::msg)?;
+    for (key, path) in [
+        ("token_file", &config.token_file),
+        ("shared_key_file", &config.shared_key_file),
+        ("tls.client_key_file", &config.tls.client_key_file),
+    ] {
+        secret_file::warn_if_exposed(key, Path::new(path));
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;

@@ -1,6 +1,6 @@
 //! Metrics and health over HTTP.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -10,14 +10,25 @@ use axum::{
     routing::get,
 };
 
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio::net::TcpStream;
+
 use crate::{
     admin::Admin,
+    connections::Place,
     grpc::Stopping,
     journal::Journal,
     operation::Operation,
     state,
     telemetry::{LockedLabel, Metrics},
 };
+
+/// How long a request's headers may take, and how long a connection may rest between two.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What is told.
 #[derive(Clone)]
@@ -37,6 +48,21 @@ pub(crate) fn routes(told: Told) -> Router {
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .with_state(told)
+}
+
+/// Serves a connection to its end.
+pub(crate) async fn serve(routes: Router, stream: TcpStream, place: Place) {
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(PATIENCE)
+        .max_buf_size(16 << 10)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
+    tokio::select! {
+        () = place.connection().to_be_cut() => {}
+        ended = serving => if let Err(error) = ended {
+            tracing::debug!(%error, "an HTTP connection broke off");
+        }
+    }
 }
 
 async fn metrics(State(told): State<Told>) -> Response {

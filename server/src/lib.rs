@@ -2,7 +2,7 @@
 //!
 //! From the top: [`app`] wires, starts and drains; [`grpc`] translates; [`check`], [`verify`], [`learn`],
 //! [`train`], [`admin`] and [`feeds`] are the rooms, one a use case; [`state`], [`journal`], [`auth`] and [`accounts`] serve them; on the
-//! ground are [`store`], [`reputation`], [`geo`], [`sources`], [`outbound`], [`config`] and [`telemetry`]. Everything
+//! ground are `connections`, [`store`], [`reputation`], [`geo`], [`sources`], [`outbound`], [`config`] and [`telemetry`]. Everything
 //! that decides about a call is in `tfps-engine`.
 
 pub mod accounts;
@@ -13,6 +13,7 @@ pub mod calls;
 pub mod check;
 pub mod clock;
 pub mod config;
+mod connections;
 pub mod feeds;
 pub mod geo;
 pub mod grpc;

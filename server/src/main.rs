@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
+use rustix::{fs::Mode, process::umask};
 use tfps_daemon::log;
 use tfps_server::{
     app::App,
@@ -39,6 +40,8 @@ struct Arguments {
     reason = "what a person asked for on the command line"
 )]
 fn main() -> ExitCode {
+    // What it writes is for its owner alone.
+    umask(Mode::RWXG | Mode::RWXO);
     let arguments = Arguments::parse();
     if arguments.print_config {
         print!("{DEFAULT_FILE}");

@@ -1,22 +1,18 @@
 //! Operation: the configuration while the server runs.
 
-use std::{
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{path::PathBuf, sync::Arc};
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use tfps_daemon::log::LogLevel;
+use tfps_daemon::{log::LogLevel, secret_file};
 
 use crate::{
     check::{Checker, Settings},
     config::{Config, ConfigError, Overrides},
+    connections::LiveTls,
     feeds::{Feeds, Fetcher},
     geo::LiveGeography,
+    grpc::layers::Deadlines,
     journal::ShipperHandle,
     reputation::{LiveReputations, ServiceSettings},
     restore,
@@ -30,6 +26,10 @@ const LIVE: [&str; 34] = [
     "list",
     "log.level",
     "requests.default_deadline_ms",
+    "requests.max_deadline_ms",
+    "tls.cert_file",
+    "tls.key_file",
+    "tls.client_ca_file",
     "requests.drain_seconds",
     "requests.look_up_ms",
     "calls.repeat_seconds",
@@ -85,8 +85,10 @@ pub struct Operation {
     pub reputations: Arc<LiveReputations>,
     /// Where addresses are.
     pub geography: Arc<LiveGeography>,
-    /// The default deadline.
-    pub default_deadline_ms: Arc<AtomicU64>,
+    /// How long requests may take.
+    pub deadlines: Arc<Deadlines>,
+    /// The certificates; `None` without TLS.
+    pub(crate) tls: Option<Arc<LiveTls>>,
     /// What is logged; `None` where somebody else does.
     pub log: Option<LogLevel>,
     /// What is counted.
@@ -130,15 +132,20 @@ impl Operation {
         let fetcher = Fetcher::of(&new)?;
         let rates = restore::rates(&new.exposure.rates_file);
         let rates = Arc::new(rates.map_err(|error| ReloadError::File(error.to_string()))?);
+        // TLS is turned on or off by a restart alone.
+        let same_tls = self.tls.is_some() != new.tls.cert_file.is_empty();
+        if let Some(tls) = self.tls.as_ref().filter(|_| same_tls) {
+            tls.set(&new.tls)
+                .map_err(|error| ReloadError::File(error.to_string()))?;
+        }
         if let Some(log) = &self.log
             && new.log.level != config.log.level
         {
             log.set(&new.log.level).map_err(ReloadError::Log)?;
         }
-        let (applied, needs_restart) = new
-            .changed_keys(&config)
-            .into_iter()
-            .partition(|key| LIVE.contains(&key.as_str()));
+        let (applied, needs_restart) = new.changed_keys(&config).into_iter().partition(|key| {
+            LIVE.contains(&key.as_str()) && (same_tls || !key.starts_with("tls."))
+        });
         self.checker.set(Settings::of(&new));
         self.state
             .snapshot
@@ -150,8 +157,10 @@ impl Operation {
         tokio::task::spawn_blocking(move || geography.set(&geo));
         self.shipper.set_pace(new.journal.ship_per_second);
         self.journal.set_max_bytes(new.journal.max_bytes);
-        self.default_deadline_ms
-            .store(new.requests.default_deadline_ms, Ordering::Relaxed);
+        self.deadlines.set(&new.requests);
+        for (key, path) in new.secret_files() {
+            secret_file::warn_if_exposed(&key, path);
+        }
         *config = new;
         let reloaded = Reloaded {
             applied,

@@ -24,6 +24,12 @@ pub struct LockedLabel {
     pub kind: &'static str,
 }
 
+/// Where connections are listened for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ListenerLabel {
+    listener: &'static str,
+}
+
 /// What is counted. Its clones count together.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics(Arc<Instruments>);
@@ -51,6 +57,16 @@ pub struct Instruments {
     pub late: Counter,
     /// Requests without a token that is known.
     pub unauthenticated: Counter,
+    /// Requests for health or reflection that were refused since too many were open.
+    pub open_refused: Counter,
+    connections: Family<ListenerLabel, Gauge>,
+    connections_unauthenticated: Family<ListenerLabel, Gauge>,
+    /// Connections that found no place.
+    pub connections_refused: Counter,
+    /// Connections without a token that were cut to make room for others.
+    pub connections_cut: Counter,
+    /// Connections that did not get as far as HTTP/2 in time.
+    pub handshakes_failed: Counter,
     /// Look-ups of sources that did not answer in time.
     pub look_ups_late: Counter,
     /// Calls that were asked for again within the lifetime of their Call-ID.
@@ -122,6 +138,14 @@ impl Default for Instruments {
             "Accounts, sources, trunks and policies' PINs that failed verifications lock now (R17)",
             locked.clone(),
         );
+        let connections = Family::<ListenerLabel, Gauge>::default();
+        registry.register("connections", "Connections", connections.clone());
+        let connections_unauthenticated = Family::<ListenerLabel, Gauge>::default();
+        registry.register(
+            "connections_unauthenticated",
+            "Connections on which no valid token has come",
+            connections_unauthenticated.clone(),
+        );
         let mut gauge = |name, help| {
             let gauge = Gauge::default();
             registry.register(name, help, gauge.clone());
@@ -168,6 +192,21 @@ impl Default for Instruments {
                 "requests_unauthenticated",
                 "Requests without a token that is known",
             ),
+            open_refused: counter(
+                "open_requests_refused",
+                "Requests for health or reflection refused since too many were open",
+            ),
+            connections_refused: counter("connections_refused", "Connections that found no place"),
+            connections_cut: counter(
+                "connections_cut",
+                "Connections without a token cut to make room for others",
+            ),
+            handshakes_failed: counter(
+                "handshakes_failed",
+                "Connections that did not get as far as HTTP/2 in time",
+            ),
+            connections,
+            connections_unauthenticated,
             look_ups_late: counter(
                 "look_ups_late",
                 "Look-ups of sources that did not answer in time",
@@ -218,6 +257,15 @@ impl Instruments {
     pub fn ordered_to_end(&self, code: Code) {
         let code = code.as_str();
         self.hang_ups.get_or_create(&CodeLabel { code }).inc();
+    }
+
+    /// Tells how many connections a listener has.
+    pub fn connections(&self, listener: &'static str, all: i64, unauthenticated: i64) {
+        let label = ListenerLabel { listener };
+        self.connections.get_or_create(&label).set(all);
+        self.connections_unauthenticated
+            .get_or_create(&label)
+            .set(unauthenticated);
     }
 
     /// How many decisions were made since the start.

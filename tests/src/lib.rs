@@ -14,6 +14,7 @@ pub mod fake_service;
 pub mod freepbx;
 pub mod garbage;
 pub mod handset;
+pub mod http2;
 pub mod list_host;
 pub mod mmdb;
 pub mod peers;

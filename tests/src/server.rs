@@ -27,6 +27,7 @@ pub struct Command {
     listen: Option<String>,
     data_dir: Option<PathBuf>,
     variables: Vec<(&'static str, &'static str)>,
+    open_files: Option<u32>,
 }
 
 /// A server that did not start: what it said, and how it ended.
@@ -61,6 +62,12 @@ impl Command {
     /// With a variable of the environment.
     pub fn variable(mut self, name: &'static str, value: &'static str) -> Self {
         self.variables.push((name, value));
+        self
+    }
+
+    /// With so many open files at the most.
+    pub fn open_files(mut self, limit: u32) -> Self {
+        self.open_files = Some(limit);
         self
     }
 
@@ -113,8 +120,7 @@ impl Command {
                 .map_or_else(free_address, |at| at.parse().expect("an address"));
             let http = self.http.then(free_address);
             let data_dir = self.data_dir.clone().unwrap_or(folder.path().join("data"));
-            let (mut child, said) =
-                spawn(folder.path(), &data_dir, (address, http), &self.variables);
+            let (mut child, said) = spawn(folder.path(), &data_dir, (address, http), &self);
             match ready(&mut child, address, &self, &data_dir).await {
                 Ok(client) => {
                     return Ok(Server {
@@ -204,6 +210,47 @@ impl Server {
     /// Where gRPC is served, as clients take it.
     pub fn url(&self) -> String {
         url(self.address, &self.command.tls)
+    }
+
+    /// Where metrics and health are served over HTTP.
+    ///
+    /// # Panics
+    /// When they are not.
+    pub fn http_address(&self) -> SocketAddr {
+        self.http.expect("a server that serves HTTP")
+    }
+
+    /// The memory of its process that is resident, in bytes.
+    ///
+    /// # Panics
+    /// When the system does not tell.
+    pub fn memory(&self) -> u64 {
+        let statm = fs::read_to_string(format!("/proc/{}/statm", self.pid()))
+            .expect("the system tells about a process that runs");
+        let pages: u64 = statm
+            .split(' ')
+            .nth(1)
+            .and_then(|pages| pages.parse().ok())
+            .expect("the resident pages");
+        pages * 4_096
+    }
+
+    /// The time that its process has computed since it began.
+    ///
+    /// # Panics
+    /// When the system does not tell.
+    pub fn computed(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid()))
+            .expect("the system tells about a process that runs");
+        // The name in parentheses may have spaces in it.
+        let ticks: u64 = stat
+            .rsplit(')')
+            .next()
+            .into_iter()
+            .flat_map(|rest| rest.split_whitespace().skip(11).take(2))
+            .filter_map(|ticks| ticks.parse::<u64>().ok())
+            .sum();
+        Duration::from_millis(ticks * 10)
     }
 
     /// The body of what `path` answers over HTTP.
@@ -318,7 +365,7 @@ impl Server {
                 self.folder.path(),
                 &data_dir,
                 (self.address, self.http),
-                &self.command.variables,
+                &self.command,
             );
             let started = ready(&mut child, self.address, &self.command, &data_dir).await;
             self.child = child;
@@ -351,7 +398,7 @@ impl Server {
             self.folder.path(),
             &data_dir,
             (address, None),
-            &self.command.variables,
+            &self.command,
         );
         self.child = child;
         self.said.go_on_with(&said);
@@ -426,10 +473,21 @@ fn spawn(
     folder: &Path,
     data_dir: &Path,
     (address, http): (SocketAddr, Option<SocketAddr>),
-    variables: &[(&str, &str)],
+    command: &Command,
 ) -> (Child, Said) {
     let http = http.map(|address| address.to_string()).unwrap_or_default();
-    let mut child = std::process::Command::new(binaries::server())
+    let mut program = match command.open_files {
+        None => std::process::Command::new(binaries::server()),
+        Some(limit) => {
+            let mut shell = std::process::Command::new("sh");
+            shell
+                .arg("-c")
+                .arg(format!("ulimit -n {limit} && exec \"$0\" \"$@\""))
+                .arg(binaries::server());
+            shell
+        }
+    };
+    let mut child = program
         .arg("--config")
         .arg(folder.join("tfps.toml"))
         .arg("--data-dir")
@@ -438,7 +496,7 @@ fn spawn(
         .env("TFPS_HTTP_LISTEN", http)
         .env_remove("HTTPS_PROXY")
         .env_remove("https_proxy")
-        .envs(variables.iter().copied())
+        .envs(command.variables.iter().copied())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

@@ -5,7 +5,7 @@ use std::{fs, net::TcpStream};
 
 use tfps_client::{Client, Config, Retry, Tls, Token};
 use tfps_tests::{
-    Command, Server,
+    Command, Server, eventually,
     scene::{HOME_NUMBER, call},
 };
 
@@ -58,6 +58,15 @@ impl Authority {
             ca_file: Some(self.path("ca.pem")),
             ..Tls::default()
         }
+    }
+
+    /// A client's certificate that stays when the folder's files change.
+    fn kept_client(&self, name: &str) -> Tls {
+        for end in ["pem", "key"] {
+            let (from, to) = (format!("{name}.{end}"), format!("kept.{end}"));
+            fs::copy(self.path(&from), self.path(&to)).unwrap();
+        }
+        self.client("kept")
     }
 
     fn client(&self, name: &str) -> Tls {
@@ -121,6 +130,66 @@ async fn with_mtls_only_who_is_certified_is_heard() {
         ..forger.client("switch")
     };
     assert!(reach(&server.url(), forged, &server).await.is_err());
+}
+
+#[tokio::test]
+async fn new_certificates_are_in_force_without_a_restart() {
+    let old = Authority::new();
+    old.issue("server");
+    old.issue("switch");
+    let server = Command::default()
+        .config(old.config(true))
+        .tls(old.client("switch"))
+        .start()
+        .await;
+    let watching = server.admin().watch_hang_ups().await.unwrap();
+    let new = Authority::new();
+    new.issue("server");
+    new.issue("switch");
+    // One file after the other: half a pair changes nothing, and is told.
+    fs::copy(new.path("server.pem"), old.path("server.pem")).unwrap();
+    server.hang_up();
+    let said = &server;
+    eventually("half a pair is told", || async move {
+        said.said().contains("do not fit together").then_some(())
+    })
+    .await;
+    assert!(
+        reach(&server.url(), old.client("switch"), &server)
+            .await
+            .is_ok()
+    );
+    eventually("the status tells of it", || async {
+        let status = server.admin().get_status(Default::default()).await.unwrap();
+        status
+            .warnings
+            .iter()
+            .any(|warning| warning.contains("TLS"))
+            .then_some(())
+    })
+    .await;
+    // The whole is found without being told of it, the authority of the clients too.
+    fs::copy(new.path("server.key"), old.path("server.key")).unwrap();
+    let old_client = old.kept_client("switch");
+    fs::copy(new.path("ca.pem"), old.path("ca.pem")).unwrap();
+    eventually("the new certificate is in force", || async {
+        reach(&server.url(), new.client("switch"), &server)
+            .await
+            .ok()
+    })
+    .await;
+    let forged = Tls {
+        ca_file: new.anonymous().ca_file,
+        ..old_client
+    };
+    eventually("the old authority is not", || {
+        let forged = forged.clone();
+        async { reach(&server.url(), forged, &server).await.err() }
+    })
+    .await;
+    // A connection that there is goes on.
+    assert!(server.admin().get_status(Default::default()).await.is_ok());
+    drop(watching);
 }
 
 /// Whether a call with the right token gets through.

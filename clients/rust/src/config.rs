@@ -1,6 +1,9 @@
 //! What a client needs to know to reach a server.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// How to reach TFPS: addresses, token, TLS, time limits. Made with [`Config::new`], refined by its methods.
 #[derive(Debug, Clone)]
@@ -108,6 +111,14 @@ impl Token {
     /// The file that holds it, alone. It is read again when the server no longer takes the token that was in it.
     pub fn file(path: impl Into<PathBuf>) -> Self {
         Self(TokenSource::File(path.into()))
+    }
+
+    /// The file that holds it, where it is in one.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.0 {
+            TokenSource::Secret(_) => None,
+            TokenSource::File(path) => Some(path),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::{Context, bail};
 
+use super::private::make_private;
 use crate::{admin::Admin, auth::Role, config::Config};
 
 /// Makes the data directory, readable by its owner alone, and takes it for this process.
@@ -37,6 +38,7 @@ pub(super) fn prepare_data_dir(dir: &Path) -> anyhow::Result<File> {
             dir.display()
         );
     }
+    make_private(dir)?;
     Ok(lock)
 }
 

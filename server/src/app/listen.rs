@@ -1,43 +1,30 @@
-//! Where and how the server listens.
+//! Where the server listens, and for how many.
 
-use std::{fs, net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
-use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 
-use crate::config::Config;
+use crate::{config, connections::Limits};
 
-/// The gRPC server, with TLS where it is configured.
-pub(super) fn builder(config: &Config) -> anyhow::Result<Server> {
-    let mut server = Server::builder()
-        .http2_keepalive_interval(Some(Duration::from_secs(30)))
-        .http2_keepalive_timeout(Some(Duration::from_secs(20)))
-        .tcp_keepalive(Some(Duration::from_secs(60)))
-        .max_concurrent_streams(4_096)
-        .initial_connection_window_size(1 << 20);
-    let tls = &config.tls;
-    if tls.cert_file.is_empty() {
-        return Ok(server);
+/// Connections of the HTTP endpoint. Who watches a server has a handful.
+pub(super) const HTTP: Limits = Limits {
+    all: 64,
+    per_peer: 64,
+    unauthenticated: 64,
+    unauthenticated_per_peer: 32,
+};
+
+/// The limits of gRPC connections, of which there is room for `room`.
+pub(super) fn limits_of(config: &config::Connections, room: usize) -> Limits {
+    // Half of the room is for those who have shown a token.
+    let strangers = room.div_ceil(2);
+    Limits {
+        all: room,
+        per_peer: config.max_per_peer,
+        unauthenticated: config.max_unauthenticated.min(strangers),
+        unauthenticated_per_peer: config.max_unauthenticated_per_peer,
     }
-    let read = |key: &str, path: &str| {
-        fs::read(path).with_context(|| format!("{key} = {path:?} can't be read"))
-    };
-    let identity = Identity::from_pem(
-        read("tls.cert_file", &tls.cert_file)?,
-        read("tls.key_file", &tls.key_file)?,
-    );
-    let mut settings = ServerTlsConfig::new().identity(identity);
-    if !tls.client_ca_file.is_empty() {
-        settings = settings.client_ca_root(Certificate::from_pem(read(
-            "tls.client_ca_file",
-            &tls.client_ca_file,
-        )?));
-    }
-    server = server
-        .tls_config(settings)
-        .context("tls.cert_file and tls.key_file do not fit together")?;
-    Ok(server)
 }
 
 /// Takes an address that a key of the configuration names.

@@ -3,18 +3,13 @@
 mod chores;
 mod data_dir;
 mod listen;
+mod private;
 
-use std::{
-    fs::File,
-    net::SocketAddr,
-    path::PathBuf,
-    sync::{Arc, atomic::AtomicU64},
-    time::Duration,
-};
+use std::{fs::File, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use parking_lot::Mutex;
-use tfps_daemon::log::LogLevel;
+use tfps_daemon::{log::LogLevel, secret_file};
 use tfps_proto::v1::{
     admin_service_server::AdminServiceServer, check_service_server::CheckServiceServer,
     learn_service_server::LearnServiceServer, verify_service_server::VerifyServiceServer,
@@ -22,15 +17,15 @@ use tfps_proto::v1::{
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
-    sync::{oneshot, watch},
+    sync::{mpsc, oneshot, watch},
     task::{JoinHandle, spawn_blocking},
     time::timeout,
 };
-use tonic::{
-    service::Routes,
-    transport::{Server, server::TcpIncoming},
+use tonic::service::Routes;
+use tower::{
+    Layer, ServiceBuilder,
+    layer::util::{Identity as NoLayer, Stack},
 };
-use tower::layer::util::{Identity as NoLayer, Stack};
 
 use crate::{
     accounts::Book,
@@ -40,11 +35,15 @@ use crate::{
     check::{Checker, Parts, Settings},
     clock::Clock,
     config::{Config, Overrides},
+    connections::{Connections, GrpcServer, LiveTls, accept, raise_descriptors},
     feeds::{Feeds, Fetcher},
     geo::{Geography, LiveGeography},
     grpc::{
-        AdminRpc, CheckRpc, Dispatch, LearnRpc, VerifyRpc,
-        layers::{AdmissionLayer, AuthenticationLayer, DeadlineLayer, RequestLogLayer},
+        AdminRpc, CheckRpc, Dispatch, Endings, LearnRpc, VerifyRpc,
+        layers::{
+            AdmissionLayer, AuthenticationLayer, DeadlineLayer, Deadlines, LARGEST_MESSAGE,
+            OpenLayer, RequestLogLayer,
+        },
     },
     habits,
     http_endpoint::{self, Told},
@@ -61,14 +60,19 @@ use crate::{
 
 use chores::{fade_every_day, prune_every, sync_every};
 use data_dir::{first_token, prepare_data_dir};
-use listen::{bind, builder};
+use listen::{HTTP, bind, limits_of};
 
 /// Ten thousand entries with their reasons fit, in bytes.
 const LARGEST_ADMIN_MESSAGE: usize = 16 << 20;
 type Layers = Stack<
     DeadlineLayer,
-    Stack<AuthenticationLayer, Stack<AdmissionLayer, Stack<RequestLogLayer, NoLayer>>>,
+    Stack<
+        AdmissionLayer,
+        Stack<AuthenticationLayer, Stack<OpenLayer, Stack<RequestLogLayer, NoLayer>>>,
+    >,
 >;
+/// What answers gRPC requests.
+type Services = <Layers as Layer<Dispatch>>::Service;
 
 /// A server that has started.
 pub struct App {
@@ -77,8 +81,10 @@ pub struct App {
     journal: Arc<Journal>,
     reputations: Arc<LiveReputations>,
     stopping: watch::Sender<bool>,
-    server: Server<Layers>,
-    services: Dispatch,
+    draining: watch::Sender<bool>,
+    server: Arc<GrpcServer<Services>>,
+    connections: Arc<Connections>,
+    http_connections: Arc<Connections>,
     grpc: TcpListener,
     http: Option<(TcpListener, axum::Router)>,
     shipping: JoinHandle<()>,
@@ -105,6 +111,11 @@ impl App {
         let clock = Clock::System;
         let at = clock.now();
         let services = ServiceSettings::of(&config)?;
+        let tls = LiveTls::open(&config.tls)?;
+        for (key, path) in config.secret_files() {
+            secret_file::warn_if_exposed(&key, path);
+        }
+        let room = raise_descriptors(config.connections.max);
         let lock = prepare_data_dir(&config.data_dir)?;
         let database = config.database_path();
         let store: Arc<dyn Store> = Arc::new(
@@ -212,7 +223,7 @@ impl App {
             calls: Arc::clone(&calls),
             clock: clock.clone(),
         });
-        let default_deadline_ms = Arc::new(AtomicU64::new(config.requests.default_deadline_ms));
+        let deadlines = Arc::new(Deadlines::of(&config.requests));
         let operation = Arc::new(Operation {
             file,
             overrides,
@@ -224,24 +235,14 @@ impl App {
             journal: Arc::clone(&journal),
             reputations: Arc::clone(&reputations),
             geography,
-            default_deadline_ms: Arc::clone(&default_deadline_ms),
+            deadlines: Arc::clone(&deadlines),
+            tls: tls.clone(),
             log,
             metrics: metrics.clone(),
             started_at: at,
         });
         let (stopping, watch_stopping) = watch::channel(false);
-        let server = builder(&config)?
-            .layer(RequestLogLayer)
-            .layer(AdmissionLayer::new(
-                config.requests.max_in_flight,
-                metrics.clone(),
-            ))
-            .layer(AuthenticationLayer::new(
-                tokens,
-                clock.clone(),
-                metrics.clone(),
-            ))
-            .layer(DeadlineLayer::new(default_deadline_ms, metrics.clone()));
+        let endings = Endings::new(watch_stopping.clone(), Arc::clone(&tokens), clock.clone());
         let (health, health_service) = tonic_health::server::health_reporter();
         health
             .set_service_status("", tonic_health::ServingStatus::Serving)
@@ -260,11 +261,9 @@ impl App {
             .register_encoded_file_descriptor_set(tfps_proto::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
             .build_v1()?;
-        let check = CheckRpc::new(
-            Arc::clone(&checker),
-            Arc::clone(&state),
-            watch_stopping.clone(),
-        );
+        let open = Routes::new(health_service.max_decoding_message_size(LARGEST_MESSAGE))
+            .add_service(reflection.max_decoding_message_size(LARGEST_MESSAGE));
+        let check = CheckRpc::new(Arc::clone(&checker), Arc::clone(&state), endings.clone());
         let routes = Routes::new(CheckServiceServer::new(check.clone()))
             .add_service(LearnServiceServer::new(LearnRpc::new(learner)))
             .add_service(VerifyServiceServer::new(VerifyRpc::new(verifier)))
@@ -275,13 +274,38 @@ impl App {
                     checker,
                     Arc::clone(&operation),
                     Arc::clone(&trainer),
-                    watch_stopping.clone(),
+                    endings,
                 ))
                 .max_decoding_message_size(LARGEST_ADMIN_MESSAGE),
-            )
-            .add_service(health_service)
-            .add_service(reflection);
-        let services = Dispatch::new(check, routes);
+            );
+        let services = ServiceBuilder::new()
+            .layer(RequestLogLayer)
+            .layer(OpenLayer::new(open, watch_stopping.clone(), metrics.clone()))
+            .layer(AuthenticationLayer::new(
+                tokens,
+                clock.clone(),
+                metrics.clone(),
+            ))
+            .layer(AdmissionLayer::new(
+                config.requests.max_in_flight,
+                metrics.clone(),
+            ))
+            .layer(DeadlineLayer::new(deadlines, metrics.clone()))
+            .service(Dispatch::new(check, routes));
+        let (draining, watch_draining) = watch::channel(false);
+        let server = Arc::new(GrpcServer::new(
+            services,
+            tls,
+            Duration::from_millis(config.connections.handshake_ms),
+            watch_draining,
+            metrics.clone(),
+        ));
+        let connections = Connections::new(
+            limits_of(&config.connections, room),
+            "listen",
+            metrics.clone(),
+        );
+        let http_connections = Connections::new(HTTP, "http_listen", metrics.clone());
         let grpc = bind(config.listen, "listen").await?;
         let http = match config.http_address()? {
             None => None,
@@ -308,8 +332,10 @@ impl App {
             journal,
             reputations,
             stopping,
+            draining,
             server,
-            services,
+            connections,
+            http_connections,
             grpc,
             http,
             shipping,
@@ -368,19 +394,32 @@ impl App {
             version = env!("CARGO_PKG_VERSION"),
             "serving"
         );
-        let (drain, drained) = oneshot::channel::<()>();
-        let incoming = TcpIncoming::from(self.grpc).with_nodelay(Some(true));
-        let drained = async {
-            let _ = drained.await;
-        };
-        let mut serving = tokio::spawn(self.server.serve_with_incoming_shutdown(
-            self.services,
-            incoming,
-            drained,
-        ));
+        // Each connection has one of these until it has ended.
+        let (open, mut all_ended) = mpsc::channel::<()>(1);
+        let mut accepting = tokio::spawn(accept(self.grpc, self.connections, {
+            let server = self.server;
+            move |stream, place| {
+                let (server, open) = (Arc::clone(&server), open.clone());
+                tokio::spawn(async move {
+                    server.serve(stream, place).await;
+                    drop(open);
+                });
+            }
+        }));
         let http = self.http.map(|(listener, routes)| {
-            tokio::spawn(async move { axum::serve(listener, routes).await })
+            tokio::spawn(accept(
+                listener,
+                self.http_connections,
+                move |stream, place| {
+                    tokio::spawn(http_endpoint::serve(routes.clone(), stream, place));
+                },
+            ))
         });
+        let certificates = self
+            .operation
+            .tls
+            .clone()
+            .map(|tls| tokio::spawn(tls.run()));
         let syncing = tokio::spawn(sync_every(
             Arc::clone(&self.journal),
             self.config.journal.sync_ms,
@@ -402,8 +441,8 @@ impl App {
         let watching = tokio::spawn(Arc::clone(&self.operation.geography).run());
         tokio::select! {
             () = stop => {}
-            ended = &mut serving => {
-                ended??;
+            ended = &mut accepting => {
+                ended?;
                 bail!("serving ended by itself");
             }
         }
@@ -412,17 +451,14 @@ impl App {
             "stopping: requests in flight are answered"
         );
         let _ = self.stopping.send(true);
-        let _ = drain.send(());
+        accepting.abort();
+        let _ = self.draining.send(true);
         let patience = Duration::from_secs(self.operation.drain_seconds());
-        match timeout(patience, &mut serving).await {
-            Ok(ended) => ended??,
-            Err(_) => {
-                tracing::warn!(
-                    seconds = patience.as_secs(),
-                    "some connections did not end in time and are cut"
-                );
-                serving.abort();
-            }
+        if timeout(patience, all_ended.recv()).await.is_err() {
+            tracing::warn!(
+                seconds = patience.as_secs(),
+                "some connections did not end in time and are cut"
+            );
         }
         syncing.abort();
         pruning.abort();
@@ -432,6 +468,9 @@ impl App {
         fading.abort();
         if let Some(http) = http {
             http.abort();
+        }
+        if let Some(certificates) = certificates {
+            certificates.abort();
         }
         looking_up.abort();
         watching.abort();

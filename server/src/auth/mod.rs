@@ -2,7 +2,7 @@
 
 mod tokens;
 
-pub use tokens::{Secret, Tokens};
+pub use tokens::{End, Secret, Tokens};
 
 use std::sync::Arc;
 

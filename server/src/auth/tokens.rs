@@ -1,17 +1,20 @@
 //! Bearer tokens: random, kept as hashes.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+use tokio::{sync::watch, time::sleep};
 
 use super::{Principal, Role};
-use crate::store::TokenRecord;
+use crate::{clock::Clock, store::TokenRecord};
 
 const PREFIX: &str = "tfps_";
+/// How often it is asked what time it is while a token that expires is in use.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The secret of a token. It is shown once and never logged.
 #[derive(Clone, PartialEq, Eq)]
@@ -51,7 +54,20 @@ fn hash(secret: &str) -> [u8; 32] {
 
 /// Every token, by the hash of its secret.
 #[derive(Debug, Default)]
-pub struct Tokens(ArcSwap<HashMap<[u8; 32], Arc<Principal>>>);
+pub struct Tokens {
+    principals: ArcSwap<HashMap<[u8; 32], Arc<Principal>>>,
+    /// Told when there are others.
+    changed: watch::Sender<()>,
+}
+
+/// Why a token holds no longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Somebody revoked it.
+    Revoked,
+    /// Its time is over.
+    Expired,
+}
 
 impl Tokens {
     /// Takes the tokens that are kept.
@@ -67,7 +83,35 @@ impl Tokens {
             };
             Some((record.hash, Arc::new(principal)))
         });
-        self.0.store(Arc::new(principals.collect()));
+        self.principals.store(Arc::new(principals.collect()));
+        self.changed.send_replace(());
+    }
+
+    /// Waits until a token holds no longer.
+    pub async fn end_of(&self, principal: &Principal, clock: &Clock) -> End {
+        let mut changed = self.changed.subscribe();
+        loop {
+            let is_kept = |kept: &Arc<Principal>| kept.id == principal.id;
+            if !self.principals.load().values().any(is_kept) {
+                return End::Revoked;
+            }
+            let Some(until) = principal.expires_at else {
+                if changed.changed().await.is_err() {
+                    return End::Revoked;
+                }
+                continue;
+            };
+            let left = until.duration_since(clock.now());
+            if !left.is_positive() {
+                return End::Expired;
+            }
+            // The clock may be set meanwhile.
+            let left = left.unsigned_abs().min(LOOK_EVERY);
+            tokio::select! {
+                _ = changed.changed() => {}
+                () = sleep(left) => {}
+            }
+        }
     }
 
     /// Whose secret this is.
@@ -76,7 +120,7 @@ impl Tokens {
             return None;
         }
         let hash = hash(secret);
-        let tokens = self.0.load();
+        let tokens = self.principals.load();
         let (known, principal) = tokens.get_key_value(&hash)?;
         let same = bool::from(known.ct_eq(&hash));
         let valid = principal.expires_at.is_none_or(|until| until > at);

@@ -44,8 +44,12 @@ impl Config {
         if !self.listen.ip().is_loopback() && tls.cert_file.is_empty() && !self.allow_plaintext {
             return Err(ConfigError::BarePlaintext(self.listen));
         }
-        self.http_address()?;
-        Ok(())
+        match self.http_address()? {
+            Some(http) if !http.ip().is_loopback() && !self.allow_plaintext => {
+                Err(ConfigError::BareHttp(http))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn check_numbers(&self) -> Result<(), ConfigError> {
@@ -61,6 +65,37 @@ impl Config {
                 self.requests.default_deadline_ms,
                 1,
                 600_000,
+            ),
+            (
+                "requests.max_deadline_ms",
+                self.requests.max_deadline_ms,
+                1,
+                3_600_000,
+            ),
+            ("connections.max", self.connections.max as u64, 1, 1_000_000),
+            (
+                "connections.max_per_peer",
+                self.connections.max_per_peer as u64,
+                1,
+                1_000_000,
+            ),
+            (
+                "connections.max_unauthenticated",
+                self.connections.max_unauthenticated as u64,
+                1,
+                1_000_000,
+            ),
+            (
+                "connections.max_unauthenticated_per_peer",
+                self.connections.max_unauthenticated_per_peer as u64,
+                1,
+                1_000_000,
+            ),
+            (
+                "connections.handshake_ms",
+                self.connections.handshake_ms,
+                100,
+                60_000,
             ),
             (
                 "requests.drain_seconds",

@@ -25,6 +25,12 @@ pub enum ConfigError {
          allow_plaintext = true"
     )]
     BarePlaintext(SocketAddr),
+    /// Anybody would be told how much the server does.
+    #[error(
+        "http_listen is {0}, which other machines reach, without TLS and without a token: anybody there reads the metrics; \
+         listen on 127.0.0.1, or, if the network is trusted, set allow_plaintext = true"
+    )]
+    BareHttp(SocketAddr),
 }
 
 impl ConfigError {

@@ -11,7 +11,7 @@ pub use error::ConfigError;
 pub use lists::{ListFormat, ListSource};
 pub use secret::Secret;
 pub use sections::{
-    Calls, Decisions, Emergency, Exposure, Geo, Journal, KnownCountry, KnownReputation, Requests,
+    Calls, Connections, Decisions, Emergency, Exposure, Geo, Journal, KnownCountry, KnownReputation, Requests,
     Risk, Tls, Watch,
 };
 pub use sources::{AbuseIpdb, Apiban, Outbound};
@@ -53,6 +53,8 @@ pub struct Config {
     pub tls: Tls,
     /// The log.
     pub log: Log,
+    /// Bounds on connections.
+    pub connections: Connections,
     /// Bounds on requests.
     pub requests: Requests,
     /// Calls in progress.
@@ -124,6 +126,22 @@ impl Config {
         self.data_dir.join("admin.token")
     }
 
+    /// The files with secrets in them, with their keys.
+    pub fn secret_files(&self) -> Vec<(String, &Path)> {
+        let one = |key: &str, path| (key.to_owned(), path);
+        let mut files = vec![
+            one("tls.key_file", Path::new(&self.tls.key_file)),
+            one("abuseipdb.key_file", Path::new(&self.abuseipdb.key_file)),
+            one("apiban.key_file", Path::new(&self.apiban.key_file)),
+        ];
+        for list in &self.list {
+            let key = format!("header_file of the list {}", list.name);
+            files.push((key, Path::new(&list.header_file)));
+        }
+        files.retain(|(_, path)| !path.as_os_str().is_empty());
+        files
+    }
+
     /// Where metrics and health are served.
     ///
     /// # Errors
@@ -166,6 +184,7 @@ impl Default for Config {
             http_listen: "127.0.0.1:9464".to_owned(),
             tls: Tls::default(),
             log: Log::default(),
+            connections: Connections::default(),
             requests: Requests::default(),
             calls: Calls::default(),
             journal: Journal::default(),
@@ -262,6 +281,15 @@ mod tests {
         );
         assert!(load("listen = \"0.0.0.0:50051\"\nallow_plaintext = true", &[]).is_ok());
         assert!(load("listen = \"[::1]:50051\"", &[]).is_ok());
+        let error = load("http_listen = \"0.0.0.0:9464\"", &[]).unwrap_err();
+        assert!(
+            error.contains("http_listen") && error.contains("allow_plaintext"),
+            "{error}"
+        );
+        let tls = "http_listen = \"0.0.0.0:9464\"\n[tls]\ncert_file = \"a\"\nkey_file = \"b\"";
+        assert!(load(tls, &[]).unwrap_err().contains("http_listen"));
+        assert!(load(&format!("allow_plaintext = true\n{tls}"), &[]).is_ok());
+        assert!(load("http_listen = \"[::1]:9464\"", &[]).is_ok());
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub struct Requests {
     pub max_in_flight: usize,
     /// The deadline of a request that brings none, in milliseconds.
     pub default_deadline_ms: u64,
+    /// The longest deadline that a request may bring, in milliseconds; imports may bring any.
+    pub max_deadline_ms: u64,
     /// How long requests in flight are waited for when the server stops, in seconds.
     pub drain_seconds: u64,
     /// How long a call may wait for the reputation and country of its source, in milliseconds; 0: not at all.
@@ -36,8 +38,37 @@ impl Default for Requests {
         Self {
             max_in_flight: 10_000,
             default_deadline_ms: 5_000,
+            max_deadline_ms: 60_000,
             drain_seconds: 10,
             look_up_ms: 250,
+        }
+    }
+}
+
+/// Bounds on connections. All of it holds before anybody has sent a token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Connections {
+    /// Connections in all.
+    pub max: usize,
+    /// Connections from one address (IPv6: one /64).
+    pub max_per_peer: usize,
+    /// Of them, those on which no valid token has come yet.
+    pub max_unauthenticated: usize,
+    /// The same from one address (IPv6: one /64).
+    pub max_unauthenticated_per_peer: usize,
+    /// How long TLS and the beginning of HTTP/2 may take, in milliseconds.
+    pub handshake_ms: u64,
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Self {
+            max: 16_384,
+            max_per_peer: 8_192,
+            max_unauthenticated: 4_096,
+            max_unauthenticated_per_peer: 1_024,
+            handshake_ms: 5_000,
         }
     }
 }

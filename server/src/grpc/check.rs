@@ -11,11 +11,11 @@ use tokio_stream::wrappers::BroadcastStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{
-    Stopping,
+    Endings,
     answers::answers,
     caller,
     convert::{self, decision},
-    status, stopped,
+    status,
 };
 use crate::{
     auth::{Permission, Principal},
@@ -31,16 +31,16 @@ const STREAM_WINDOW: usize = 256;
 pub struct CheckRpc {
     checker: Arc<Checker>,
     state: Arc<State>,
-    stopping: Stopping,
+    endings: Endings,
 }
 
 impl CheckRpc {
     /// Asks this checker.
-    pub fn new(checker: Arc<Checker>, state: Arc<State>, stopping: Stopping) -> Self {
+    pub fn new(checker: Arc<Checker>, state: Arc<State>, endings: Endings) -> Self {
         Self {
             checker,
             state,
-            stopping,
+            endings,
         }
     }
 
@@ -98,9 +98,9 @@ impl CheckService for CheckRpc {
             .require(Permission::Decide)
             .or_else(|_| caller.require(Permission::See))?;
         let checker = Arc::clone(&self.checker);
-        let requests = request
-            .into_inner()
-            .take_until(Box::pin(stopped(self.stopping.clone())));
+        let ending = self.endings.of(&caller);
+        let ended = ending.slot();
+        let requests = request.into_inner().take_until(ending);
         let answers = answers(requests, STREAM_WINDOW, move |request| {
             let (checker, caller) = (Arc::clone(&checker), Arc::clone(&caller));
             async move {
@@ -125,7 +125,9 @@ impl CheckService for CheckRpc {
                 Err(status) => Some((Err(status), None)),
             }
         });
-        Ok(Response::new(Box::pin(answers)))
+        let end = stream::once(async move { ended.get().cloned() })
+            .filter_map(async |status| status.map(Err));
+        Ok(Response::new(Box::pin(answers.chain(end))))
     }
 
     type WatchHangUpsStream =
@@ -137,6 +139,8 @@ impl CheckService for CheckRpc {
     ) -> Result<Response<Self::WatchHangUpsStream>, Status> {
         let caller = caller(&request)?;
         caller.require(Permission::Decide)?;
+        let ending = self.endings.of(&caller);
+        let ended = ending.slot();
         let (outstanding, orders) = self.state.hang_ups.listen();
         // What a listener that lags has missed is ordered again.
         let orders = BroadcastStream::new(orders).filter_map(async |order| order.ok());
@@ -152,11 +156,10 @@ impl CheckService for CheckRpc {
                     hang_up: Some(convert::call::hang_up(&order)),
                 })
             });
-        let end = stream::once(async { Err(status::stopping()) });
+        let end =
+            stream::once(async move { Err(ended.get().cloned().unwrap_or_else(status::stopping)) });
         Ok(Response::new(Box::pin(
-            orders
-                .take_until(Box::pin(stopped(self.stopping.clone())))
-                .chain(end),
+            orders.take_until(ending).chain(end),
         )))
     }
 }

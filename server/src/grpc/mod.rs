@@ -5,6 +5,7 @@ mod answers;
 mod check;
 mod convert;
 mod dispatch;
+mod ending;
 pub mod layers;
 mod learn;
 mod status;
@@ -13,7 +14,9 @@ mod verify;
 pub use admin::AdminRpc;
 pub use check::CheckRpc;
 pub use dispatch::Dispatch;
+pub use ending::Endings;
 pub use learn::LearnRpc;
+pub(crate) use status::late_message;
 pub use verify::VerifyRpc;
 
 use std::{future::Future, sync::Arc};
@@ -24,11 +27,6 @@ use crate::auth::{Caller, Principal};
 
 /// Told when the server stops, so that streams end.
 pub type Stopping = tokio::sync::watch::Receiver<bool>;
-
-/// Ends when the server stops.
-async fn stopped(mut stopping: Stopping) {
-    let _ = stopping.wait_for(|stopping| *stopping).await;
-}
 
 /// Who asks.
 fn caller<T>(request: &Request<T>) -> Result<Arc<Principal>, Status> {

@@ -70,6 +70,54 @@ pub(super) fn unauthenticated(why: &str) -> Status {
     )
 }
 
+/// The token of a stream was revoked meanwhile.
+pub(super) fn token_revoked(name: &str) -> Status {
+    Status::with_error_details(
+        Code::Unauthenticated,
+        format!("the token `{name}` was revoked: the stream ends"),
+        info("TOKEN_REVOKED", []),
+    )
+}
+
+/// The token of a stream has expired meanwhile.
+pub(super) fn token_expired(name: &str) -> Status {
+    Status::with_error_details(
+        Code::Unauthenticated,
+        format!("the token `{name}` has expired: the stream ends"),
+        info("TOKEN_EXPIRED", []),
+    )
+}
+
+/// Too much is being answered without a token.
+pub(super) fn too_many_open(limit: usize) -> Status {
+    let mut details = info("TOO_MANY_OPEN_REQUESTS", [("limit", limit.to_string())]);
+    details.set_retry_info(Some(Duration::from_secs(1)));
+    Status::with_error_details(
+        Code::ResourceExhausted,
+        format!(
+            "too many requests for health or reflection are open; {limit} of this kind are answered to one address at once"
+        ),
+        details,
+    )
+}
+
+/// Nobody knows where the request came from, which can't be.
+pub(super) fn without_connection() -> Status {
+    Status::internal("the request came on no connection")
+}
+
+/// The message of a request has not arrived in time.
+pub(crate) fn late_message(patience: Duration) -> Status {
+    Status::with_error_details(
+        Code::DeadlineExceeded,
+        format!(
+            "nothing of the request's message arrived for {} s",
+            patience.as_secs()
+        ),
+        info("MESSAGE_LATE", []),
+    )
+}
+
 /// Too many requests are being answered.
 pub(super) fn overloaded(limit: usize) -> Status {
     let mut details = info(

@@ -10,7 +10,7 @@ use tonic::{Request, Response, Status};
 use super::{AdminRpc, Answer};
 use crate::{
     auth::Permission,
-    grpc::{caller, convert, status, stopped},
+    grpc::{caller, convert, status},
 };
 
 /// Decisions as they are made.
@@ -47,6 +47,8 @@ pub(super) async fn watch(
     caller.require(Permission::See)?;
     let mut filter = convert::decision::filter(request.into_inner().filter)?;
     filter.domain = caller.narrow(filter.domain.as_deref().unwrap_or_default())?;
+    let ending = rpc.endings.of(&caller);
+    let ended = ending.slot();
     let mut skipped = 0;
     let decisions = BroadcastStream::new(rpc.checker.watch()).filter_map(move |record| {
         let answer = match record {
@@ -64,11 +66,12 @@ pub(super) async fn watch(
         };
         std::future::ready(answer)
     });
-    let end = futures::stream::once(async { Err(status::stopping()) });
+    let end =
+        futures::stream::once(
+            async move { Err(ended.get().cloned().unwrap_or_else(status::stopping)) },
+        );
     Ok(Response::new(Box::pin(
-        decisions
-            .take_until(Box::pin(stopped(rpc.stopping.clone())))
-            .chain(end),
+        decisions.take_until(ending).chain(end),
     )))
 }
 

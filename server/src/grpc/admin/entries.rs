@@ -2,14 +2,20 @@
 
 use std::sync::Arc;
 
+use std::time::Duration;
+
 use tfps_proto::v1::{self, import_entries_request::Part};
-use tonic::{Request, Response, Streaming};
+use tokio::time::timeout;
+use tonic::{Request, Response, Status, Streaming};
 
 use super::{AdminRpc, Answer};
 use crate::{
     admin::Import,
     grpc::{caller, convert, status, uninterrupted},
 };
+
+/// How long an import may bring nothing.
+const IMPORT_IDLE: Duration = Duration::from_secs(60);
 
 pub(super) async fn list(
     rpc: &AdminRpc,
@@ -70,14 +76,18 @@ pub(super) async fn import(
     request: Request<Streaming<v1::ImportEntriesRequest>>,
 ) -> Answer<v1::ImportEntriesResponse> {
     let caller = caller(&request)?;
+    let mut ending = rpc.endings.of(&caller);
     let mut parts = request.into_inner();
-    let first = parts.message().await?.and_then(|request| request.part);
+    let first = ending
+        .or(next(&mut parts))
+        .await?
+        .and_then(|request| request.part);
     let Some(Part::Header(header)) = first else {
         return Err(status::invalid("header", "must be the first message"));
     };
     let flags = (header.replace, header.skip_invalid);
     let mut import = Import::start(&caller, convert::entry::header(header)?, flags)?;
-    while let Some(request) = parts.message().await? {
+    while let Some(request) = ending.or(next(&mut parts)).await? {
         let Some(Part::Lines(lines)) = request.part else {
             return Err(status::invalid("lines", "must be what follows the header"));
         };
@@ -104,4 +114,13 @@ pub(super) async fn import(
             })
             .collect(),
     }))
+}
+
+/// The next part of an import, which does not wait for it for ever.
+async fn next(
+    parts: &mut Streaming<v1::ImportEntriesRequest>,
+) -> Result<Option<v1::ImportEntriesRequest>, Status> {
+    timeout(IMPORT_IDLE, parts.message())
+        .await
+        .unwrap_or_else(|_| Err(status::late_message(IMPORT_IDLE)))
 }

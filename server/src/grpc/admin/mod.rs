@@ -15,7 +15,7 @@ use std::sync::Arc;
 use tfps_proto::v1::{self, admin_service_server::AdminService};
 use tonic::{Request, Response, Status, Streaming};
 
-use super::Stopping;
+use super::Endings;
 use crate::{admin::Admin, calls::CallWatch, check::Checker, operation::Operation, train::Trainer};
 
 /// The longest name of a policy or token, in bytes.
@@ -29,7 +29,7 @@ pub struct AdminRpc {
     checker: Arc<Checker>,
     operation: Arc<Operation>,
     trainer: Arc<Trainer>,
-    stopping: Stopping,
+    endings: Endings,
 }
 
 impl AdminRpc {
@@ -40,7 +40,7 @@ impl AdminRpc {
         checker: Arc<Checker>,
         operation: Arc<Operation>,
         trainer: Arc<Trainer>,
-        stopping: Stopping,
+        endings: Endings,
     ) -> Self {
         Self {
             admin,
@@ -48,7 +48,7 @@ impl AdminRpc {
             checker,
             operation,
             trainer,
-            stopping,
+            endings,
         }
     }
 }

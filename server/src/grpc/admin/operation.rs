@@ -35,10 +35,13 @@ pub(super) async fn status(
         Some(domain) => alarm.account_domain() == Some(domain),
     });
     warnings.extend(of_caller.map(EmergencyAlarm::warning));
+    if whole {
+        warnings.extend(rpc.operation.tls.as_ref().and_then(|tls| tls.warning()));
+    }
     Ok(Response::new(v1::GetStatusResponse {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         start_time: Some(convert::timestamp(rpc.operation.started_at())),
-        serving: !*rpc.stopping.borrow(),
+        serving: !rpc.endings.is_stopping(),
         database: Some(v1::DatabaseStatus {
             kind: rpc.admin.store.kind().to_owned(),
             reachable: overview.database.is_ok(),

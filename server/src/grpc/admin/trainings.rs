@@ -41,7 +41,7 @@ pub(super) async fn train(
     let course = convert::training::course(&request)?;
     let trainer = Arc::clone(&rpc.trainer);
     let accounts = trainer.accounts(&caller, &request.domain, &request.username, course)?;
-    let mut stopping = rpc.stopping.clone();
+    let ending = rpc.endings.of(&caller);
     let (sender, answers) = mpsc::channel(AHEAD);
     tokio::spawn(async move {
         let mut run = Run {
@@ -53,8 +53,8 @@ pub(super) async fn train(
             Err(error) => return drop(sender.send(Err(error.into())).await),
         };
         for id in accounts {
-            if *stopping.borrow_and_update() {
-                return drop(sender.send(Err(status::stopping())).await);
+            if let Some(status) = ending.now() {
+                return drop(sender.send(Err(status)).await);
             }
             let trained = match trainer
                 .train(&id, course, &fraud, By::Token(&caller.name))

@@ -14,16 +14,10 @@ use super::{RefusedOr, refuse};
 use crate::{
     auth::{Caller, Tokens},
     clock::Clock,
+    connections::Connection,
     grpc::status,
     telemetry::Metrics,
 };
-
-/// What is served to anybody: whether the server lives, and what its API is.
-const OPEN: [&str; 3] = [
-    "/grpc.health.v1.Health/",
-    "/grpc.reflection.v1.ServerReflection/",
-    "/grpc.reflection.v1alpha.",
-];
 
 /// Asks every request for its token.
 #[derive(Clone, Debug)]
@@ -75,20 +69,28 @@ where
     }
 
     fn call(&mut self, mut request: http::Request<B>) -> Self::Future {
-        let path = request.uri().path();
-        if OPEN.iter().any(|open| path.starts_with(open)) {
-            return Either::Right(self.inner.call(request));
+        let connection = request.extensions().get::<Arc<Connection>>();
+        let known = match bearer(&request) {
+            None => Err("the request has no bearer token"),
+            Some(token) => self
+                .layer
+                .tokens
+                .principal(token, self.layer.clock.now())
+                .ok_or("the token is not known, was revoked or has expired"),
+        };
+        let principal = match known {
+            Ok(principal) => principal,
+            Err(why) => {
+                self.layer.metrics.unauthenticated.inc();
+                if let Some(connection) = connection {
+                    connection.refused();
+                }
+                return refuse(status::unauthenticated(why));
+            }
+        };
+        if let Some(connection) = connection {
+            connection.authenticated();
         }
-        let Some(token) = bearer(&request) else {
-            self.layer.metrics.unauthenticated.inc();
-            return refuse(status::unauthenticated("the request has no bearer token"));
-        };
-        let Some(principal) = self.layer.tokens.principal(token, self.layer.clock.now()) else {
-            self.layer.metrics.unauthenticated.inc();
-            return refuse(status::unauthenticated(
-                "the token is not known, was revoked or has expired",
-            ));
-        };
         request.extensions_mut().insert(Caller(principal));
         Either::Right(self.inner.call(request))
     }

@@ -15,25 +15,56 @@ use tokio::time::{Sleep, sleep};
 use tonic::body::Body;
 use tower::{Layer, Service};
 
-use crate::{grpc::status, telemetry::Metrics};
+use crate::{config::Requests, grpc::status, telemetry::Metrics};
 
 /// Takes as long as its list is: only a deadline that the client sets bounds it.
 const UNBOUNDED: &str = "/tfps.v1.AdminService/ImportEntries";
 
-/// Bounds how long a request may take: by its grpc-timeout, or by the default.
+/// How long requests may take, in milliseconds; it may change.
+#[derive(Debug)]
+pub struct Deadlines {
+    default_ms: AtomicU64,
+    max_ms: AtomicU64,
+}
+
+impl Deadlines {
+    /// As configured.
+    pub fn of(config: &Requests) -> Self {
+        let deadlines = Self {
+            default_ms: AtomicU64::default(),
+            max_ms: AtomicU64::default(),
+        };
+        deadlines.set(config);
+        deadlines
+    }
+
+    /// Takes another configuration.
+    pub fn set(&self, config: &Requests) {
+        self.default_ms
+            .store(config.default_deadline_ms, Ordering::Relaxed);
+        self.max_ms.store(config.max_deadline_ms, Ordering::Relaxed);
+    }
+
+    fn max(&self) -> Duration {
+        Duration::from_millis(self.max_ms.load(Ordering::Relaxed))
+    }
+
+    fn default(&self) -> Duration {
+        Duration::from_millis(self.default_ms.load(Ordering::Relaxed))
+    }
+}
+
+/// Bounds how long a request may take: by its grpc-timeout up to the maximum, or by the default.
 #[derive(Clone, Debug)]
 pub struct DeadlineLayer {
-    default_ms: Arc<AtomicU64>,
+    deadlines: Arc<Deadlines>,
     metrics: Metrics,
 }
 
 impl DeadlineLayer {
-    /// With a default that may change.
-    pub fn new(default_ms: Arc<AtomicU64>, metrics: Metrics) -> Self {
-        Self {
-            default_ms,
-            metrics,
-        }
+    /// With deadlines that may change.
+    pub fn new(deadlines: Arc<Deadlines>, metrics: Metrics) -> Self {
+        Self { deadlines, metrics }
     }
 }
 
@@ -68,21 +99,25 @@ where
     }
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
-        // tonic's own timeout, which is further out, answers CANCELLED: this one comes first.
         let asked = request
             .headers()
             .get("grpc-timeout")
             .and_then(|value| parse(value.to_str().ok()?));
         let limit = match asked {
-            Some(asked) => Some(
-                asked
+            Some(asked) => {
+                // Told a moment before the client's own clock says so, as an answer.
+                let asked = asked
                     .saturating_sub(Duration::from_millis(2))
-                    .max(Duration::from_micros(1)),
-            ),
+                    .max(Duration::from_micros(1));
+                let max = self.layer.deadlines.max();
+                if asked > max && request.uri().path() != UNBOUNDED {
+                    Some(max)
+                } else {
+                    Some(asked)
+                }
+            }
             None if request.uri().path() == UNBOUNDED => None,
-            None => Some(Duration::from_millis(
-                self.layer.default_ms.load(Ordering::Relaxed),
-            )),
+            None => Some(self.layer.deadlines.default()),
         };
         Bounded {
             inner: self.inner.call(request),

@@ -1,13 +1,16 @@
-//! What every request passes through, from the outside: the log, admission, authentication, the deadline.
+//! What every request passes through, from the outside: the log, what is open to anybody, authentication, admission, the
+//! deadline.
 
 mod admission;
 mod authentication;
 mod deadline;
+mod open;
 mod request_log;
 
 pub use admission::AdmissionLayer;
 pub use authentication::AuthenticationLayer;
-pub use deadline::DeadlineLayer;
+pub use deadline::{DeadlineLayer, Deadlines};
+pub use open::{LARGEST_MESSAGE, OpenLayer};
 pub use request_log::RequestLogLayer;
 
 use std::future::{Ready, ready};
