@@ -23,6 +23,7 @@ pub mod journal;
 pub mod learn;
 pub mod operation;
 pub mod outbound;
+mod regular_file;
 pub mod reputation;
 pub mod restore;
 pub mod sources;

@@ -3,12 +3,18 @@
 //! A key goes where it is sent and nowhere else: redirects are answers like others unless they are asked for, and then
 //! only to https. No error tells an address, since a key may be part of it.
 
-use std::{env, error::Error, fmt::Write, fs, time::Duration};
+use std::{env, error::Error, fmt::Write, time::Duration};
 
 use http::{HeaderMap, Method, StatusCode};
 use reqwest::{Certificate, Client, NoProxy, Proxy, Url, redirect::Policy};
 
-use crate::config::{ConfigError, Outbound};
+use crate::{
+    config::{ConfigError, Outbound},
+    regular_file,
+};
+
+/// The largest file of certificates that is read, in bytes.
+const LARGEST_CA: usize = 16 << 20;
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -98,7 +104,8 @@ impl Sender {
                 let right = format!("a file of certificates in PEM: {why}");
                 ConfigError::value(name, &format!("{path:?}"), &right)
             };
-            let pem = fs::read(path).map_err(|error| wrong(error.to_string()))?;
+            let pem = regular_file::read(path.as_ref(), LARGEST_CA)
+                .map_err(|error| wrong(error.to_string()))?;
             let own = Certificate::from_pem_bundle(&pem).map_err(|error| wrong(told(error)))?;
             if own.is_empty() {
                 return Err(wrong("there is none in it".to_owned()));

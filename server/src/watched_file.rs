@@ -7,6 +7,8 @@ use std::{
     path::Path,
 };
 
+use crate::regular_file;
+
 /// What shows that a file has changed: its time, size and inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
@@ -57,7 +59,7 @@ pub(crate) fn read_if_changed(
     if before == Some(Stamp::of(&fs::metadata(path).map_err(told)?)) {
         return Ok(None);
     }
-    let file = fs::File::open(path).map_err(told)?;
+    let file = regular_file::open(path).map_err(told)?;
     let stamp = Stamp::of(&file.metadata().map_err(told)?);
     let mut body = Vec::new();
     let bound = (most as u64).saturating_add(1);

@@ -50,6 +50,16 @@ impl Agents {
         })
     }
 
+    /// The patterns that match nothing, and why.
+    pub(super) fn disabled(&self) -> impl Iterator<Item = (&str, String)> {
+        let costly = self.patterns.iter().filter_map(|(pattern, _)| {
+            let why = pattern.disabled()?;
+            Some((pattern.text(), why.to_owned()))
+        });
+        let left_out = self.set.left_out();
+        costly.chain(left_out.map(|(place, why)| (self.patterns[place as usize].0.text(), why)))
+    }
+
     /// The first record of exactly this pattern.
     pub(super) fn record(&self, pattern: &str) -> Option<&Record> {
         let listed = self.patterns.iter().find(|(own, _)| own.text() == pattern);

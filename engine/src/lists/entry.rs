@@ -3,15 +3,13 @@
 use std::{collections::HashSet, fmt, net::IpAddr, str::FromStr, sync::Arc};
 
 use ipnet::IpNet;
-use regex::RegexBuilder;
 use serde::{Deserialize, Serialize};
 
+use super::automaton::Automaton;
 use crate::number::E164;
 
 /// The longest user-agent pattern, in bytes.
 const MAX_PATTERN: usize = 256;
-/// The memory that one compiled pattern may take, in bytes.
-pub(super) const PATTERN_MEMORY: usize = 1 << 20;
 
 /// What an entry lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -82,12 +80,24 @@ impl EntryValue {
         }
     }
 
+    /// Reads a value that was listed before, which is taken even where it would not be now: a pattern may be one that an earlier
+    /// version took, and matches nothing then ([`Lists::disabled`](super::Lists::disabled)).
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn kept(kind: EntryKind, text: &str) -> Result<Self, EntryError> {
+        match kind {
+            EntryKind::UserAgent => Ok(Self::UserAgent(text.into())),
+            EntryKind::Ip | EntryKind::Number => Self::parse(kind, text),
+        }
+    }
+
     /// Whether it is a pattern that a user agent matches.
     pub fn matches_agent(&self, agent: &str) -> bool {
         let Self::UserAgent(pattern) = self else {
             return false;
         };
-        compile(pattern).is_ok_and(|pattern| pattern.is_match(agent))
+        Automaton::new(pattern).is_ok_and(|pattern| pattern.is_match(agent))
     }
 
     /// What it lists.
@@ -182,6 +192,14 @@ pub enum EntryError {
     /// Together they are too large.
     #[error("the user-agent patterns together are too large: {0}")]
     TooManyPatterns(String),
+    /// With those that are listed already it costs every call too much.
+    #[error("the user-agent pattern {pattern:?} costs too much: {why}")]
+    Costly {
+        /// The pattern.
+        pattern: Box<str>,
+        /// Why.
+        why: String,
+    },
 }
 
 /// What an entry holds besides its value, in memory.
@@ -348,13 +366,6 @@ fn parse_prefix(text: &str) -> Result<E164, EntryError> {
     E164::from_digits(digits.strip_prefix('+').unwrap_or(&digits)).map_err(|_| wrong())
 }
 
-fn compile(pattern: &str) -> Result<regex::Regex, regex::Error> {
-    RegexBuilder::new(pattern)
-        .case_insensitive(true)
-        .size_limit(PATTERN_MEMORY)
-        .build()
-}
-
 fn parse_pattern(text: &str) -> Result<Box<str>, EntryError> {
     let wrong = |why: &dyn fmt::Display| {
         EntryError::NotAPattern(text.chars().take(MAX_PATTERN).collect(), why.to_string())
@@ -368,8 +379,7 @@ fn parse_pattern(text: &str) -> Result<Box<str>, EntryError> {
     if text.chars().any(char::is_control) {
         return Err(wrong(&"it has control characters"));
     }
-    let pattern = compile(text)
-        .map_err(|error| wrong(&error.to_string().lines().last().unwrap_or_default().trim()))?;
+    let pattern = Automaton::new(text).map_err(|error| wrong(&error))?;
     if pattern.is_match("") {
         return Err(wrong(&"it would match every agent"));
     }

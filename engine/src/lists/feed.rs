@@ -57,7 +57,7 @@ impl Feed {
             }));
         }
         let mut lists = DomainLists::default();
-        lists.change(changes)?;
+        lists.change(changes, true)?;
         Ok(Self(Arc::new(Whole {
             name,
             domain: domain.into(),
@@ -94,11 +94,8 @@ impl Feed {
     /// Its entries: networks, numbers, user agents, each in their order.
     pub fn entries(&self) -> impl Iterator<Item = ListEntry> + '_ {
         let Whole { domain, lists, .. } = &*self.0;
-        let whole = lists.networks.entries();
-        whole
-            .chain(lists.numbers.entries())
-            .chain(lists.agents.entries())
-            .map(move |(value, record)| record.entry(domain, value))
+        let whole = lists.entries();
+        whole.map(move |(value, record)| record.entry(domain, value))
     }
 
     /// Its patterns on user agents.

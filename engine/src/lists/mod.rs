@@ -5,6 +5,7 @@
 //! allows. An entry that has expired is passed over. What others list comes as a [`Feed`], which is replaced whole.
 
 mod agents;
+mod automaton;
 mod entry;
 mod feed;
 mod networks;
@@ -89,8 +90,77 @@ impl Lists {
     /// These lists with some changes, made in their order.
     ///
     /// # Errors
-    /// When the user-agent patterns do not compile together.
+    /// When a user-agent pattern costs too much, by itself or with the others.
     pub fn with(&self, changes: impl IntoIterator<Item = Change>) -> Result<Self, EntryError> {
+        self.changed(changes, true)
+    }
+
+    /// The lists of what was listed before. Patterns that cost too much are among them and match nothing ([`Self::disabled`]).
+    ///
+    /// # Errors
+    /// When the user-agent patterns are too many.
+    pub fn kept(entries: impl IntoIterator<Item = ListEntry>) -> Result<Self, EntryError> {
+        Self::default().changed(entries.into_iter().map(Change::Put), false)
+    }
+
+    /// The user-agent patterns that match nothing, since they cost too much: their domain, the pattern and why.
+    pub fn disabled(&self) -> impl Iterator<Item = (&str, &str, String)> {
+        let domains = self
+            .domains
+            .iter()
+            .map(|(domain, lists)| (&**domain, lists));
+        domains
+            .chain([("", &self.general)])
+            .flat_map(|(domain, lists)| {
+                let disabled = lists.agents.disabled();
+                disabled.map(move |(pattern, why)| (domain, pattern, why))
+            })
+    }
+
+    /// How many entries a domain has of its own, and how many of these are user-agent patterns.
+    pub fn len_of(&self, domain: &str) -> (usize, usize) {
+        let own = self.domains.get(domain);
+        own.map_or((0, 0), |own| (own.len(), own.agents.len()))
+    }
+
+    /// The keys of a domain's own entries that have expired.
+    pub fn expired_of(&self, domain: &str, now: i64) -> Vec<EntryKey> {
+        let Some(own) = self.domains.get(domain) else {
+            return Vec::new();
+        };
+        own.entries()
+            .filter(|(_, record)| !record.holds(now))
+            .map(|(value, record)| record.entry(domain, value).key)
+            .collect()
+    }
+
+    /// These lists with what others have for some domains in place of their own; the empty domain stands for what holds for all,
+    /// and for the feeds.
+    #[must_use]
+    pub fn with_domains_of<'a>(
+        &self,
+        others: &Self,
+        domains: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        let mut lists = self.clone();
+        for domain in domains {
+            if domain.is_empty() {
+                lists.general = others.general.clone();
+                lists.feeds.clone_from(&others.feeds);
+            } else if let Some(own) = others.domains.get(domain) {
+                lists.domains.insert(domain.into(), own.clone());
+            } else {
+                lists.domains.remove(domain);
+            }
+        }
+        lists
+    }
+
+    fn changed(
+        &self,
+        changes: impl IntoIterator<Item = Change>,
+        strictly: bool,
+    ) -> Result<Self, EntryError> {
         let mut sorted: BTreeMap<Box<str>, DomainChanges> = BTreeMap::new();
         for change in changes {
             let key = match &change {
@@ -102,11 +172,11 @@ impl Lists {
         let mut lists = self.clone();
         for (domain, changes) in sorted {
             if domain.is_empty() {
-                lists.general.change(changes)?;
+                lists.general.change(changes, strictly)?;
                 continue;
             }
             let own = lists.domains.entry(domain.clone()).or_default();
-            own.change(changes)?;
+            own.change(changes, strictly)?;
             if own.len() == 0 {
                 lists.domains.remove(&domain);
             }
@@ -199,7 +269,15 @@ impl DomainLists {
         self.networks.len() + self.numbers.len() + self.agents.len()
     }
 
-    fn change(&mut self, changes: DomainChanges) -> Result<(), EntryError> {
+    fn entries(&self) -> impl Iterator<Item = (EntryValue, &entry::Record)> {
+        let networks = self.networks.entries();
+        networks
+            .chain(self.numbers.entries())
+            .chain(self.agents.entries())
+    }
+
+    /// Makes changes; strictly: not if they would leave a pattern that is not matched.
+    fn change(&mut self, changes: DomainChanges, strictly: bool) -> Result<(), EntryError> {
         if !changes.networks.is_empty() {
             self.networks = Arc::new(self.networks.with(changes.networks));
         }
@@ -207,7 +285,16 @@ impl DomainLists {
             self.numbers = Arc::new(self.numbers.with(changes.numbers));
         }
         if !changes.agents.is_empty() {
-            self.agents = Arc::new(self.agents.with(changes.agents)?);
+            let agents = self.agents.with(changes.agents)?;
+            if strictly {
+                let before: Vec<&str> = self.agents.disabled().map(|(text, _)| text).collect();
+                let mut new = agents.disabled();
+                if let Some((pattern, why)) = new.find(|(text, _)| !before.contains(text)) {
+                    let pattern = pattern.into();
+                    return Err(EntryError::Costly { pattern, why });
+                }
+            }
+            self.agents = Arc::new(agents);
         }
         Ok(())
     }

@@ -7,23 +7,20 @@ use std::{
 };
 
 use aho_corasick::AhoCorasick;
-use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 use regex_syntax::hir::{Class, ClassUnicodeRange, Hir, HirKind};
 
-use super::EntryError;
+use super::{EntryError, automaton::Automaton};
 
 /// The most patterns in one set.
 const MOST: usize = 100_000;
-/// The memory that a pattern which is asked by itself may take, in bytes: larger ones are matched together.
-const OWN_MEMORY: usize = 64 << 10;
-/// The memory that the patterns which are matched together may take, in bytes.
-const SET_MEMORY: usize = 64 << 20;
+/// The most patterns without a text in one set: each of them is asked on every call.
+const MOST_WITHOUT_TEXT: usize = 32;
 /// Shorter texts are in too many agents.
 const LEAST_TEXT: usize = 3;
 /// More alternatives than this are no hint.
 const MOST_TEXTS: usize = 16;
 
-/// A pattern, compiled where it is first asked.
+/// A pattern.
 #[derive(Clone, Debug)]
 pub(super) struct Pattern(Arc<Own>);
 
@@ -32,25 +29,41 @@ struct Own {
     text: Box<str>,
     /// One of these is in every agent that it matches, in lower case; none: nothing is known.
     texts: Vec<String>,
+    matching: Matching,
+}
+
+/// How it is told whether an agent matches.
+#[derive(Debug)]
+enum Matching {
     /// Its text is all that it asks for.
-    plain: bool,
-    regex: OnceLock<Option<Regex>>,
+    Plain,
+    /// By an automaton; one that can't be costly is made where it is first asked.
+    Automaton(OnceLock<Option<Automaton>>),
+    /// Not at all, for this reason: it was listed by a version that took it.
+    Not(String),
 }
 
 impl Pattern {
-    /// A pattern that compiles, without regard to case.
+    /// A pattern, without regard to case. One that is costly matches nothing, and says so ([`Self::disabled`]).
     pub(super) fn new(text: &str) -> Self {
-        let plain = is_plain(text);
-        let asked_alone = plain || compiled(text, OWN_MEMORY).is_some();
-        let texts = match regex_syntax::parse(text) {
-            Ok(hir) if asked_alone => required(&hir).unwrap_or_default(),
-            _ => Vec::new(),
+        let texts = regex_syntax::parse(text)
+            .ok()
+            .and_then(|hir| required(&hir))
+            .unwrap_or_default();
+        let matching = if is_plain(text) && !texts.is_empty() {
+            Matching::Plain
+        } else if is_simple(text) {
+            Matching::Automaton(OnceLock::new())
+        } else {
+            match Automaton::new(text) {
+                Ok(automaton) => Matching::Automaton(OnceLock::from(Some(automaton))),
+                Err(why) => Matching::Not(why),
+            }
         };
         Self(Arc::new(Own {
             text: text.into(),
-            plain: plain && !texts.is_empty(),
             texts,
-            regex: OnceLock::new(),
+            matching,
         }))
     }
 
@@ -59,46 +72,44 @@ impl Pattern {
         &self.0.text
     }
 
+    /// Why it matches nothing.
+    pub(super) fn disabled(&self) -> Option<&str> {
+        match &self.0.matching {
+            Matching::Not(why) => Some(why),
+            Matching::Plain | Matching::Automaton(_) => None,
+        }
+    }
+
     fn is_match(&self, agent: &str) -> bool {
-        let Own {
-            plain, regex, text, ..
-        } = &*self.0;
-        *plain
-            || regex
-                .get_or_init(|| compiled(text, OWN_MEMORY))
+        match &self.0.matching {
+            Matching::Plain => true,
+            Matching::Automaton(automaton) => automaton
+                .get_or_init(|| Automaton::new(&self.0.text).ok())
                 .as_ref()
-                .is_some_and(|regex| regex.is_match(agent))
+                .is_some_and(|automaton| automaton.is_match(agent)),
+            Matching::Not(_) => false,
+        }
     }
 }
 
 /// Patterns, by their places in a list.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct PatternSet {
     /// Finds the texts that patterns hold.
     texts: Option<AhoCorasick>,
     /// Of each text, the patterns that hold it.
     holders: Arc<[Vec<u32>]>,
-    /// The patterns that hold none.
-    others: RegexSet,
-    places: Arc<[u32]>,
-}
-
-impl Default for PatternSet {
-    fn default() -> Self {
-        Self {
-            texts: None,
-            holders: Arc::default(),
-            others: RegexSet::empty(),
-            places: Arc::default(),
-        }
-    }
+    /// The patterns that hold none, as many as are asked.
+    others: Arc<[u32]>,
+    /// Those that are not asked, since there are too many without a text.
+    left_out: Arc<[u32]>,
 }
 
 impl PatternSet {
     /// Of these patterns.
     ///
     /// # Errors
-    /// When they are too many or too large together.
+    /// When they are too many.
     pub(super) fn new<'a>(
         patterns: impl ExactSizeIterator<Item = &'a Pattern>,
     ) -> Result<Self, EntryError> {
@@ -106,14 +117,15 @@ impl PatternSet {
             let error = format!("there are {}, at most {MOST} can be", patterns.len());
             return Err(EntryError::TooManyPatterns(error));
         }
-        let too_many = |error: &dyn ToString| EntryError::TooManyPatterns(error.to_string());
         let mut texts: hashbrown::HashMap<&str, usize> = hashbrown::HashMap::new();
         let mut holders: Vec<Vec<u32>> = Vec::new();
-        let (mut others, mut places) = (Vec::new(), Vec::new());
+        let mut others = Vec::new();
         for (place, pattern) in (0..).zip(patterns) {
+            if pattern.disabled().is_some() {
+                continue;
+            }
             if pattern.0.texts.is_empty() {
-                others.push(pattern.text());
-                places.push(place);
+                others.push(place);
             }
             for text in &pattern.0.texts {
                 let holder = *texts.entry(text).or_insert_with(|| {
@@ -133,18 +145,25 @@ impl PatternSet {
             let finder = AhoCorasick::builder()
                 .ascii_case_insensitive(true)
                 .build(in_order);
-            Some(finder.map_err(|error| too_many(&error))?)
+            Some(finder.map_err(|error| EntryError::TooManyPatterns(error.to_string()))?)
         };
-        let others = RegexSetBuilder::new(others)
-            .case_insensitive(true)
-            .size_limit(SET_MEMORY)
-            .build()
-            .map_err(|error| too_many(&error))?;
+        let left_out = others.split_off(others.len().min(MOST_WITHOUT_TEXT));
         Ok(Self {
             texts,
             holders: holders.into(),
-            others,
-            places: places.into(),
+            others: others.into(),
+            left_out: left_out.into(),
+        })
+    }
+
+    /// The patterns that are not asked, and why.
+    pub(super) fn left_out(&self) -> impl Iterator<Item = (u32, String)> {
+        self.left_out.iter().map(|place| {
+            let why = format!(
+                "there are {MOST_WITHOUT_TEXT} already that have no text of {LEAST_TEXT} letters which an agent must have in it, \
+                 and each of them is asked on every call: give it a longer text"
+            );
+            (*place, why)
         })
     }
 
@@ -163,21 +182,14 @@ impl PatternSet {
             places.dedup();
             places.retain(|place| pattern(*place).is_match(agent));
         }
-        if !self.places.is_empty() && self.others.is_match(agent) {
-            let matches = self.others.matches(agent);
-            places.extend(matches.iter().map(|other| self.places[other]));
+        let others = self.others.iter().copied();
+        let before = places.len();
+        places.extend(others.filter(|place| pattern(*place).is_match(agent)));
+        if places.len() > before {
             places.sort_unstable();
         }
         places
     }
-}
-
-fn compiled(pattern: &str, memory: usize) -> Option<Regex> {
-    RegexBuilder::new(pattern)
-        .case_insensitive(true)
-        .size_limit(memory)
-        .build()
-        .ok()
 }
 
 /// Whether a pattern stands for itself: none of its characters means anything else.
@@ -185,6 +197,22 @@ fn is_plain(pattern: &str) -> bool {
     pattern
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || b" -_/:;,@=<>!\"'%".contains(&byte))
+}
+
+/// Whether a pattern is a text that may be anchored: its automaton has a state a character.
+fn is_simple(pattern: &str) -> bool {
+    let mut bytes = pattern.bytes();
+    while let Some(byte) = bytes.next() {
+        let simple = match byte {
+            b'^' | b'$' => true,
+            b'\\' => bytes.next().is_some_and(|byte| byte.is_ascii_punctuation()),
+            byte => is_plain(std::str::from_utf8(&[byte]).unwrap_or("(")),
+        };
+        if !simple {
+            return false;
+        }
+    }
+    true
 }
 
 /// An agent as the texts are looked for in it.
@@ -307,18 +335,59 @@ mod tests {
         }
     }
 
+    fn compiled(pattern: &str) -> Option<regex::Regex> {
+        regex::RegexBuilder::new(pattern)
+            .case_insensitive(true)
+            .build()
+            .ok()
+    }
+
     #[test]
-    fn what_is_large_is_matched_together_with_others() {
-        let large = "(abcdefghij[\\p{L}]){40}";
-        assert!(compiled(large, OWN_MEMORY).is_none());
-        assert!(compiled(large, SET_MEMORY).is_some());
-        assert!(texts(large).is_empty());
-        let patterns = [Pattern::new(large), Pattern::new("plain")];
+    fn a_costly_pattern_matches_nothing_and_says_why() {
+        let costly = "(abcdefghij[\\p{L}]){40}";
+        assert!(compiled(costly).is_some());
+        let patterns = [Pattern::new(costly), Pattern::new("plain")];
+        assert!(patterns[0].disabled().is_some());
         let set = PatternSet::new(patterns.iter()).unwrap();
-        let agent = "abcdefghijä".repeat(40);
         let of = |place: u32| &patterns[place as usize];
-        assert_eq!(set.matching(&agent, of), [0]);
+        assert!(set.matching(&"abcdefghijä".repeat(40), of).is_empty());
         assert_eq!(set.matching("a PLAIN one", of), [1]);
+    }
+
+    #[test]
+    fn of_patterns_without_a_text_only_so_many_are_asked() {
+        let patterns: Vec<_> = (0..40)
+            .map(|number| Pattern::new(&format!("^.{{{}}}$", number + 1)))
+            .collect();
+        let set = PatternSet::new(patterns.iter()).unwrap();
+        let of = |place: u32| &patterns[place as usize];
+        assert_eq!(set.matching(&"x".repeat(32), of), [31]);
+        assert!(set.matching(&"x".repeat(33), of).is_empty());
+        let left_out: Vec<u32> = set.left_out().map(|(place, _)| place).collect();
+        assert_eq!(left_out, (32..40).collect::<Vec<_>>());
+    }
+
+    /// A hundred of the most costly patterns that are taken, on the longest agent, which has the text of all of them in it.
+    #[test]
+    fn no_patterns_cost_a_call_more_than_moments() {
+        let agent = "abc".repeat(85);
+        let patterns: Vec<_> = (0..100)
+            .map(|number| Pattern::new(&format!("abc[^x]*[a-c]{{{}}}x", 1 + number % 9)))
+            .filter(|pattern| pattern.disabled().is_none())
+            .collect();
+        assert!(patterns.len() > 50, "{}", patterns.len());
+        let set = PatternSet::new(patterns.iter()).unwrap();
+        let of = |place: u32| &patterns[place as usize];
+        let started = std::time::Instant::now();
+        for _ in 0..10 {
+            assert!(set.matching(&agent, of).is_empty());
+        }
+        // 30 µs each where the compiler optimizes; it does not here, and others use the machine.
+        assert!(
+            started.elapsed().as_millis() < 10 * 100,
+            "{:?}",
+            started.elapsed()
+        );
     }
 
     proptest! {
@@ -349,8 +418,9 @@ mod tests {
             let patterns: Vec<Pattern> = patterns
                 .iter()
                 .map(|parts| parts.concat())
-                .filter(|pattern| compiled(pattern, SET_MEMORY).is_some())
+                .filter(|pattern| compiled(pattern).is_some())
                 .map(|pattern| Pattern::new(&pattern))
+                .filter(|pattern| pattern.disabled().is_none())
                 .collect();
             let set = PatternSet::new(patterns.iter()).unwrap();
             let of = |place: u32| &patterns[place as usize];
@@ -358,7 +428,7 @@ mod tests {
                 let agent = agent.concat();
                 let expected: Vec<u32> = (0..)
                     .zip(&patterns)
-                    .filter(|(_, pattern)| compiled(pattern.text(), SET_MEMORY).unwrap().is_match(&agent))
+                    .filter(|(_, pattern)| compiled(pattern.text()).unwrap().is_match(&agent))
                     .map(|(place, _)| place)
                     .collect();
                 prop_assert_eq!(set.matching(&agent, of), expected, "{}", agent);

@@ -2,8 +2,10 @@
 //!
 //! The operator writes a [`PolicyDocument`]; it is compiled once into a [`Policy`], which is what decisions read.
 
+mod bounds;
 mod document;
 
+pub use bounds::Weaker;
 pub use document::{
     FloodDocument, NewAccountDocument, PolicyDocument, RepeatDocument, ReputationDocument,
     VerificationDocument,

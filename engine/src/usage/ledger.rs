@@ -441,6 +441,24 @@ mod tests {
     }
 
     #[test]
+    fn there_is_room_for_so_many_calls_and_again_when_they_end() {
+        let mut ledger = Ledger::default();
+        let until = (noon() + 1.hours()).as_second();
+        for key in 0..4_096 {
+            assert!(!ledger.calls.is_full(key, noon()), "{key}");
+            ledger.calls.start(key, "a84b4c76e66710", until, noon());
+        }
+        assert!(ledger.calls.is_full(4_096, noon()));
+        assert!(!ledger.calls.is_full(0, noon()), "one that is there");
+        assert!(
+            !ledger.calls.is_full(4_096, noon() + 2.hours()),
+            "their leases are over"
+        );
+        ledger.calls.end(7);
+        assert!(!ledger.calls.is_full(4_096, noon()));
+    }
+
+    #[test]
     fn a_grant_ends_with_its_time_or_its_calls() {
         let mut ledger = Ledger::default();
         let france = Country::from_code("FR").unwrap();

@@ -16,6 +16,9 @@ const REMEMBERED: i64 = 4 * 3_600;
 /// not make deciding slow.
 const UNTOLD: usize = 256;
 
+/// How many calls of an account a switch can tell of at once: what is asked of an account looks at each of them.
+const MOST: usize = 4_096;
+
 /// How long a call holds a slot that nobody gives back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SlotTimes {
@@ -237,6 +240,13 @@ impl OpenCalls {
                 self.0.push(call);
             }
         }
+    }
+
+    /// Whether there is no room for one call more that the switch tells of.
+    pub fn is_full(&self, at: Timestamp) -> bool {
+        let now = at.as_second();
+        self.0.len() >= MOST
+            && self.0.iter().filter(|call| call.lasts(now)).count() >= MOST
     }
 
     /// The switch tells that a call is there: it holds a slot from now on.

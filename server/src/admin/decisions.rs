@@ -8,11 +8,14 @@ use super::{Admin, AdminError, cursor, page_size};
 use crate::{
     auth::{Permission, Principal},
     journal::DecisionRecord,
-    store::{AccountFilter, DecisionFilter, EntryFilter, Statistics},
+    store::{AccountFilter, DecisionFilter, Statistics},
 };
 
 /// How long a list waits for the newest decisions to reach the database.
 const CATCH_UP: Duration = Duration::from_secs(2);
+
+/// Patterns that match nothing which are warned of one by one.
+const MOST_WARNED: usize = 20;
 
 /// A page of decisions.
 #[derive(Clone, Debug)]
@@ -99,6 +102,7 @@ impl Admin {
         caller.require(Permission::See)?;
         filter.domain = caller.narrow(filter.domain.as_deref().unwrap_or_default())?;
         let before = cursor::read::<1>(token)?.map(|[id]| id);
+        let _place = self.queries.place(caller).await;
         let not_yet_listed = match before {
             None => self.shipper.catch_up(CATCH_UP).await,
             Some(_) => 0,
@@ -145,6 +149,7 @@ impl Admin {
         if since > until {
             return Err(AdminError::field("since", "is after until"));
         }
+        let _place = self.queries.place(caller).await;
         self.shipper.catch_up(CATCH_UP).await;
         let statistics = self
             .store
@@ -186,7 +191,22 @@ impl Admin {
             }
         }
         warnings.extend(self.lock_warnings(caller.domain.as_deref()));
+        let disabled = snapshot
+            .lists
+            .disabled()
+            .filter(|(domain, ..)| visible(domain));
+        warnings.extend(disabled.take(MOST_WARNED).map(|(domain, pattern, why)| {
+            let of = if domain.is_empty() {
+                "the general lists"
+            } else {
+                domain
+            };
+            format!("the user-agent pattern {pattern:?} of {of} matches nothing: {why}")
+        }));
         let whole = caller.domain.is_none();
+        if whole {
+            warnings.extend(self.bounding_warning(&snapshot.policies));
+        }
         let (accounts, entries, calls) = match &caller.domain {
             None => {
                 let mut calls = 0;
@@ -206,6 +226,7 @@ impl Admin {
                 )
             }
             Some(domain) => {
+                let _place = self.queries.place(caller).await;
                 let filter = AccountFilter {
                     domain: Some(domain.to_string()),
                     ..AccountFilter::default()
@@ -215,16 +236,8 @@ impl Admin {
                     .accounts(&filter, None, 1)
                     .await
                     .unwrap_or_default();
-                let filter = EntryFilter {
-                    domain: Some(domain.to_string()),
-                    ..EntryFilter::default()
-                };
-                let (_, entries) = self
-                    .store
-                    .entries(&filter, None, 1)
-                    .await
-                    .unwrap_or_default();
-                (accounts, entries, 0)
+                let (entries, _) = snapshot.lists.len_of(domain);
+                (accounts, entries as u64, 0)
             }
         };
         let journal = whole.then(|| self.journal_overview());

@@ -2,16 +2,19 @@
 //! the database first, then to memory.
 
 mod accounts;
+mod bounds;
 mod decisions;
 mod entries;
 mod locks;
+mod places;
 mod policies;
 mod tokens;
 
 pub use accounts::{AccountChange, AccountView, LimitsChange};
 pub use decisions::{DecisionPage, JournalOverview, Overview};
-pub use entries::{EntryLine, Import, Imported, ListKeeper, RejectedLine, line_field};
+pub use entries::{EntryLine, Import, Imported, ListError, ListKeeper, RejectedLine, line_field};
 pub use locks::{LockView, LockedThing, Unlocking};
+pub use places::Places;
 pub use policies::{PolicyView, read as read_policy, write as write_policy};
 pub use tokens::NewToken;
 
@@ -21,8 +24,9 @@ use tfps_engine::call::FieldError;
 
 use crate::{
     accounts::Book,
-    auth::{Refusal, Tokens},
+    auth::{Principal, Refusal, Tokens},
     clock::Clock,
+    config::Domains,
     journal::{Journal, ShipperHandle},
     state::State,
     store::{Store, StoreError},
@@ -51,6 +55,14 @@ pub struct Admin {
     pub shipper: ShipperHandle,
     /// The time.
     pub clock: Clock,
+    /// What those who are bound to a domain may put into it.
+    pub domains: Domains,
+    /// The general policy that they must not protect less than; empty: they may set anything.
+    pub bounding_policy: String,
+    /// Who asks the database.
+    pub queries: Places,
+    /// Who changes accounts and policies.
+    pub changes: Places,
     /// One change of the policies or tokens at a time.
     pub turns: tokio::sync::Mutex<()>,
 }
@@ -89,9 +101,37 @@ pub enum AdminError {
     /// The token is for something else.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The domain has as much as it may.
+    #[error("{0}")]
+    Full(String),
+    /// The operator lets no domain-admin set it.
+    #[error("{field}: {problem}")]
+    Bounded {
+        /// The field, as a path.
+        field: String,
+        /// What may be set.
+        problem: String,
+    },
     /// The database fails.
     #[error("{0}")]
     Store(StoreError),
+}
+
+impl From<ListError> for AdminError {
+    fn from(error: ListError) -> Self {
+        match error {
+            ListError::Store(error) => error.into(),
+            ListError::Entry(error) => Self::field("entries", error),
+            ListError::Full { .. } => Self::Full(error.to_string()),
+        }
+    }
+}
+
+impl Admin {
+    /// What a caller's domain may have; `None` where he is bound to none.
+    fn bounds(&self, caller: &Principal) -> Option<&Domains> {
+        caller.domain.as_ref().map(|_| &self.domains)
+    }
 }
 
 impl From<StoreError> for AdminError {

@@ -62,7 +62,7 @@ impl Admin {
         let after = cursor::read::<2>(token)?;
         let size = page_size(size);
         let mut views: Vec<PolicyView> = self
-            .policy_views()
+            .policy_views(caller)
             .await?
             .into_iter()
             .filter(|view| visible(caller, &view.record.domain))
@@ -100,7 +100,7 @@ impl Admin {
             caller.require_domain(domain)?;
         }
         let domain = domain.to_ascii_lowercase();
-        let views = self.policy_views().await?;
+        let views = self.policy_views(caller).await?;
         let view = views
             .into_iter()
             .find(|view| view.record.domain == domain && view.record.name == name);
@@ -126,6 +126,7 @@ impl Admin {
                 .into();
         }
         let version = version_of(etag)?;
+        let _place = self.changes.place(caller).await;
         let new_pin = if pin.is_empty() {
             None
         } else {
@@ -155,6 +156,15 @@ impl Admin {
         };
         let policy = Policy::compile(document)
             .map_err(|error| AdminError::field(format!("policy.{}", error.field), error.problem))?;
+        {
+            let snapshot = self.state.snapshot.load();
+            let document = &policy.document;
+            let before = snapshot.policies.get(&document.domain, &document.name);
+            self.may_put(caller, &policy, before.map(|before| &**before))?;
+            if before.is_none() && caller.domain.is_some() {
+                self.has_room(&document.domain, &snapshot)?;
+            }
+        }
         let record = PolicyRecord {
             domain: policy.document.domain.clone(),
             name: policy.document.name.clone(),
@@ -203,6 +213,7 @@ impl Admin {
             ));
         }
         let version = version_of(etag)?;
+        let _place = self.changes.place(caller).await;
         let _turn = self.turns.lock().await;
         let accounts = self.store.accounts_under(&domain, name).await?;
         if accounts > 0 {
@@ -219,6 +230,20 @@ impl Admin {
         Ok(())
     }
 
+    /// Whether a domain may have one policy more.
+    fn has_room(&self, domain: &str, snapshot: &Snapshot) -> Result<(), AdminError> {
+        let policies = snapshot.policies.iter();
+        let own = policies.filter(|policy| policy.document.domain == domain);
+        let most = self.domains.max_policies;
+        if own.count() < most {
+            return Ok(());
+        }
+        Err(AdminError::Full(format!(
+            "the domain {domain} has {most} policies, which is the most that it may have (domains.max_policies): delete one, or \
+             ask the operator"
+        )))
+    }
+
     fn swap(&self, change: impl Fn(&mut Snapshot)) {
         self.state.snapshot.rcu(|snapshot| {
             let mut changed = Snapshot::clone(snapshot);
@@ -227,7 +252,8 @@ impl Admin {
         });
     }
 
-    async fn policy_views(&self) -> Result<Vec<PolicyView>, AdminError> {
+    async fn policy_views(&self, caller: &Principal) -> Result<Vec<PolicyView>, AdminError> {
+        let _place = self.queries.place(caller).await;
         let records = self.store.policies().await?;
         let snapshot = self.state.snapshot.load_full();
         Ok(records

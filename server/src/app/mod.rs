@@ -29,7 +29,7 @@ use tower::{
 
 use crate::{
     accounts::Book,
-    admin::{Admin, ListKeeper},
+    admin::{Admin, ListKeeper, Places},
     auth::Tokens,
     calls::CallWatch,
     check::{Checker, Parts, Settings},
@@ -41,8 +41,8 @@ use crate::{
     grpc::{
         AdminRpc, CheckRpc, Dispatch, Endings, LearnRpc, VerifyRpc,
         layers::{
-            AdmissionLayer, AuthenticationLayer, DeadlineLayer, Deadlines, LARGEST_MESSAGE,
-            OpenLayer, RequestLogLayer,
+            AdmissionLayer, AuthenticationLayer, BudgetLayer, DeadlineLayer, Deadlines,
+            LARGEST_MESSAGE, OpenLayer, RequestLogLayer,
         },
     },
     habits,
@@ -68,7 +68,10 @@ type Layers = Stack<
     DeadlineLayer,
     Stack<
         AdmissionLayer,
-        Stack<AuthenticationLayer, Stack<OpenLayer, Stack<RequestLogLayer, NoLayer>>>,
+        Stack<
+            BudgetLayer,
+            Stack<AuthenticationLayer, Stack<OpenLayer, Stack<RequestLogLayer, NoLayer>>>,
+        >,
     >,
 >;
 /// What answers gRPC requests.
@@ -121,7 +124,8 @@ impl App {
         let store: Arc<dyn Store> = Arc::new(
             SqliteStore::open(&database)
                 .await
-                .with_context(|| format!("the database {}", database.display()))?,
+                .with_context(|| format!("the database {}", database.display()))?
+                .with_longest_query(Duration::from_millis(config.requests.query_ms)),
         );
         seed(&*store, &config, at).await?;
         let limits = JournalLimits {
@@ -191,6 +195,10 @@ impl App {
             journal: Arc::clone(&journal),
             shipper: shipper_handle.clone(),
             clock: clock.clone(),
+            domains: config.domains.clone(),
+            bounding_policy: config.domain_admins.bounding_policy.clone(),
+            queries: Places::for_queries(),
+            changes: Places::for_changes(),
             turns: tokio::sync::Mutex::new(()),
         });
         first_token(&admin, &config).await?;
@@ -221,6 +229,7 @@ impl App {
             journal: Arc::clone(&journal),
             shipper: shipper_handle.clone(),
             calls: Arc::clone(&calls),
+            domains: config.domains.clone(),
             clock: clock.clone(),
         });
         let deadlines = Arc::new(Deadlines::of(&config.requests));
@@ -286,6 +295,7 @@ impl App {
                 clock.clone(),
                 metrics.clone(),
             ))
+            .layer(BudgetLayer::new(&config.requests, metrics.clone()))
             .layer(AdmissionLayer::new(
                 config.requests.max_in_flight,
                 metrics.clone(),

@@ -1,7 +1,9 @@
 //! Who asks, and what he may do.
 
+mod load;
 mod tokens;
 
+pub use load::{Counted, Load, Taken};
 pub use tokens::{End, Secret, Tokens};
 
 use std::sync::Arc;
@@ -65,7 +67,7 @@ pub enum Permission {
 }
 
 /// Who asks.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Principal {
     /// The id of the token.
     pub id: String,
@@ -77,6 +79,8 @@ pub struct Principal {
     pub domain: Option<Box<str>>,
     /// Until when.
     pub expires_at: Option<Timestamp>,
+    /// What the token has going on.
+    pub load: Arc<Load>,
 }
 
 /// He may not.
@@ -174,6 +178,7 @@ mod tests {
             role,
             domain: Some("a.example".into()),
             expires_at: None,
+            load: Arc::default(),
         }
     }
 

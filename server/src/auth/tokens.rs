@@ -72,6 +72,7 @@ pub enum End {
 impl Tokens {
     /// Takes the tokens that are kept.
     pub fn replace(&self, records: &[TokenRecord]) {
+        let before = self.0.load();
         let principals = records.iter().filter_map(|record| {
             let role = Role::parse(&record.role)?;
             let principal = Principal {
@@ -80,6 +81,10 @@ impl Tokens {
                 role,
                 domain: (!record.domain.is_empty()).then(|| record.domain.as_str().into()),
                 expires_at: record.expires_at,
+                load: before
+                    .get(&record.hash)
+                    .map(|known| Arc::clone(&known.load))
+                    .unwrap_or_default(),
             };
             Some((record.hash, Arc::new(principal)))
         });

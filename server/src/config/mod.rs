@@ -11,8 +11,8 @@ pub use error::ConfigError;
 pub use lists::{ListFormat, ListSource};
 pub use secret::Secret;
 pub use sections::{
-    Calls, Connections, Decisions, Emergency, Exposure, Geo, Journal, KnownCountry, KnownReputation, Requests,
-    Risk, Tls, Watch,
+    Calls, Connections, Decisions, DomainAdmins, Domains, Emergency, Exposure, Geo, Journal,
+    KnownCountry, KnownReputation, Requests, Risk, Tls, Watch,
 };
 pub use sources::{AbuseIpdb, Apiban, Outbound};
 pub use tfps_daemon::log::{Log, LogFormat};
@@ -57,6 +57,10 @@ pub struct Config {
     pub connections: Connections,
     /// Bounds on requests.
     pub requests: Requests,
+    /// What those who are bound to a domain may put into it.
+    pub domains: Domains,
+    /// What domain-admins may set.
+    pub domain_admins: DomainAdmins,
     /// Calls in progress.
     pub calls: Calls,
     /// The journal of decisions.
@@ -186,6 +190,8 @@ impl Default for Config {
             log: Log::default(),
             connections: Connections::default(),
             requests: Requests::default(),
+            domains: Domains::default(),
+            domain_admins: DomainAdmins::default(),
             calls: Calls::default(),
             journal: Journal::default(),
             decisions: Decisions::default(),

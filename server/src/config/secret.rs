@@ -1,10 +1,14 @@
 //! A secret in the configuration, or in a file that the configuration names.
 
-use std::{fmt, fs};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use super::ConfigError;
+use crate::regular_file;
+
+/// The largest file with a key that is read, in bytes.
+const LARGEST_KEY: usize = 64 << 10;
 
 /// The longest key that any service gives out, with room to spare.
 const LONGEST: usize = 512;
@@ -58,13 +62,14 @@ pub(super) fn key_of(
         (format!("{section}.key"), key.clone())
     } else {
         let name = format!("{section}.key_file");
-        let text = fs::read_to_string(key_file).map_err(|error| {
-            ConfigError::value(
-                &name,
-                &format!("{key_file:?}"),
-                &format!("a file that can be read: {error}"),
-            )
-        })?;
+        let text =
+            regular_file::read_to_string(key_file.as_ref(), LARGEST_KEY).map_err(|error| {
+                ConfigError::value(
+                    &name,
+                    &format!("{key_file:?}"),
+                    &format!("a file that can be read: {error}"),
+                )
+            })?;
         let key = Secret(text.trim().to_owned());
         if key.is_empty() {
             return Err(ConfigError::value(

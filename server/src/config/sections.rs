@@ -23,6 +23,16 @@ pub struct Tls {
 pub struct Requests {
     /// Requests answered at once; more are refused (RESOURCE_EXHAUSTED).
     pub max_in_flight: usize,
+    /// Of these, those of one token with the role domain-admin or read-only.
+    pub max_in_flight_per_token: usize,
+    /// Of these, those of one token with the role switch or admin.
+    pub max_in_flight_per_switch: usize,
+    /// Streams that are open at once of one token with the role domain-admin or read-only.
+    pub max_streams_per_token: usize,
+    /// Streams that are open at once of one token with the role switch or admin.
+    pub max_streams_per_switch: usize,
+    /// How long a query for administrators may take in the database, in milliseconds.
+    pub query_ms: u64,
     /// The deadline of a request that brings none, in milliseconds.
     pub default_deadline_ms: u64,
     /// The longest deadline that a request may bring, in milliseconds; imports may bring any.
@@ -37,6 +47,11 @@ impl Default for Requests {
     fn default() -> Self {
         Self {
             max_in_flight: 10_000,
+            max_in_flight_per_token: 200,
+            max_in_flight_per_switch: 5_000,
+            max_streams_per_token: 50,
+            max_streams_per_switch: 1_000,
+            query_ms: 10_000,
             default_deadline_ms: 5_000,
             max_deadline_ms: 60_000,
             drain_seconds: 10,
@@ -69,6 +84,47 @@ impl Default for Connections {
             max_unauthenticated: 4_096,
             max_unauthenticated_per_peer: 1_024,
             handshake_ms: 5_000,
+        }
+    }
+}
+
+/// What those who are bound to a domain may put into it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Domains {
+    /// Accounts.
+    pub max_accounts: usize,
+    /// Entries of the lists.
+    pub max_entries: usize,
+    /// Of these, patterns on user agents.
+    pub max_patterns: usize,
+    /// Policies.
+    pub max_policies: usize,
+}
+
+impl Default for Domains {
+    fn default() -> Self {
+        Self {
+            max_accounts: 100_000,
+            max_entries: 100_000,
+            max_patterns: 100,
+            max_policies: 100,
+        }
+    }
+}
+
+/// What domain-admins may set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DomainAdmins {
+    /// The general policy that their policies and accounts must not protect less than; empty: they may set anything.
+    pub bounding_policy: String,
+}
+
+impl Default for DomainAdmins {
+    fn default() -> Self {
+        Self {
+            bounding_policy: tfps_engine::policy::DEFAULT.to_owned(),
         }
     }
 }

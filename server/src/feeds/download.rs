@@ -1,6 +1,6 @@
 //! A list is fetched over HTTP, if it has changed.
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
@@ -11,6 +11,7 @@ use super::copy::Provenance;
 use crate::{
     config::{Config, ConfigError, ListSource},
     outbound::{Bounds, OutboundError, Redirects, Sender},
+    regular_file,
 };
 
 /// How long the whole may take.
@@ -144,13 +145,17 @@ impl Fetcher {
     }
 }
 
+/// The largest file with a header that is read, in bytes.
+const LARGEST_HEADER: usize = 64 << 10;
+
 /// The one line `Name: value` of a file.
 fn header(file: &str) -> Result<(HeaderName, HeaderValue), DownloadError> {
     let wrong = |why: &str| DownloadError::Header {
         file: file.to_owned(),
         why: why.to_owned(),
     };
-    let text = fs::read_to_string(file).map_err(|error| wrong(&error.to_string()))?;
+    let text = regular_file::read_to_string(file.as_ref(), LARGEST_HEADER)
+        .map_err(|error| wrong(&error.to_string()))?;
     let shape = "it is to be one line such as `Authorization: Bearer 0123`";
     let (name, value) = text.trim().split_once(':').ok_or_else(|| wrong(shape))?;
     let name = name.trim().parse().map_err(|_| wrong(shape))?;

@@ -7,7 +7,7 @@ use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
 use crate::{
     admin::{AdminError, RejectedLine, line_field},
-    auth::Refusal,
+    auth::{Counted, Refusal},
     check::CheckError,
     learn::LearnError,
     store::StoreError,
@@ -132,6 +132,24 @@ pub(super) fn overloaded(limit: usize) -> Status {
     )
 }
 
+/// A token has as much going on as it may.
+pub(super) fn over_budget(name: &str, counted: Counted, most: usize, key: &str) -> Status {
+    let (what, reason) = match counted {
+        Counted::Request => ("requests in flight", "TOKEN_REQUESTS_IN_FLIGHT"),
+        Counted::Stream => ("streams open", "TOKEN_STREAMS_OPEN"),
+    };
+    let mut details = info(reason, [("limit", most.to_string())]);
+    details.set_retry_info(Some(Duration::from_millis(100)));
+    Status::with_error_details(
+        Code::ResourceExhausted,
+        format!(
+            "the token `{name}` has {most} {what}, which is the most that it may have ({key}); wait for answers, or give each \
+             client a token of its own"
+        ),
+        details,
+    )
+}
+
 /// The deadline has passed.
 pub(super) fn late(deadline: Duration) -> Status {
     Status::with_error_details(
@@ -176,6 +194,8 @@ impl From<StoreError> for Status {
             StoreError::NotFound => plain(Code::NotFound, "NOT_FOUND", &error),
             StoreError::AlreadyExists => plain(Code::AlreadyExists, "ALREADY_EXISTS", &error),
             StoreError::Conflict => plain(Code::Aborted, "CHANGED_MEANWHILE", &error),
+            StoreError::Busy => plain(Code::ResourceExhausted, "TOO_MANY_QUERIES", &error),
+            StoreError::TooLong => plain(Code::ResourceExhausted, "QUERY_TOO_LONG", &error),
             StoreError::Unavailable(why) => {
                 tracing::error!(why, "the database fails");
                 plain(
@@ -207,6 +227,12 @@ impl From<AdminError> for Status {
             AdminError::Changed(_) => plain(Code::Aborted, "CHANGED_MEANWHILE", &error),
             AdminError::Precondition(_) => plain(Code::FailedPrecondition, "PRECONDITION", &error),
             AdminError::Refused(refusal) => refusal.into(),
+            AdminError::Full(_) => plain(Code::ResourceExhausted, "DOMAIN_FULL", &error),
+            AdminError::Bounded { ref field, .. } => {
+                let details = info("BOUNDED_BY_OPERATOR", [("field", field.clone())]);
+                let message = shortened(&error.to_string());
+                Status::with_error_details(Code::PermissionDenied, message, details)
+            }
             AdminError::Store(error) => error.into(),
         }
     }
@@ -220,6 +246,7 @@ impl From<LearnError> for Status {
             LearnError::NotFound(_) => plain(Code::NotFound, "NOT_FOUND", &error),
             LearnError::Precondition(_) => plain(Code::FailedPrecondition, "PRECONDITION", &error),
             LearnError::Refused(refusal) => refusal.into(),
+            LearnError::Full(_) => plain(Code::ResourceExhausted, "FULL", &error),
             LearnError::Journal(_) => plain(Code::Unavailable, "JOURNAL_UNAVAILABLE", &error),
             LearnError::Store(error) => error.into(),
         }

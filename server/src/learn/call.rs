@@ -103,6 +103,17 @@ impl Learner {
         let known = ledger
             .as_deref()
             .and_then(|ledger| named(call, ledger, &mut record));
+        if holds
+            && known.is_none()
+            && ledger
+                .as_deref()
+                .is_some_and(|ledger| ledger.calls.is_full(now))
+        {
+            return Err(LearnError::Full(format!(
+                "{} has as many calls in progress as an account may have; the switch must tell when calls end (`ended`)",
+                call.account
+            )));
+        }
         let day = match (&mut ledger, known) {
             (Some(ledger), Some(key)) => self.known(key, call, ledger, &mut record, now),
             _ => None,

@@ -14,11 +14,12 @@ use tfps_engine::call::FieldError;
 
 use crate::{
     accounts::Book,
-    admin::ListKeeper,
+    admin::{ListError, ListKeeper},
     auth::Refusal,
     calls::CallWatch,
     check::Checker,
     clock::Clock,
+    config::Domains,
     journal::{Journal, JournalError, ShipperHandle},
     state::State,
     store::{Store, StoreError},
@@ -42,6 +43,8 @@ pub struct Learner {
     pub shipper: ShipperHandle,
     /// Who orders calls to end.
     pub calls: Arc<CallWatch>,
+    /// What those who are bound to a domain may put into it.
+    pub domains: Domains,
     /// The time.
     pub clock: Clock,
 }
@@ -74,7 +77,20 @@ pub enum LearnError {
     /// The journal fails.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// There is no room: the domain, or the account, has as much as it may.
+    #[error("{0}")]
+    Full(String),
     /// The database fails.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<ListError> for LearnError {
+    fn from(error: ListError) -> Self {
+        match error {
+            ListError::Store(error) => error.into(),
+            ListError::Entry(_) => Self::Precondition(error.to_string()),
+            ListError::Full { .. } => Self::Full(error.to_string()),
+        }
+    }
 }

@@ -109,9 +109,10 @@ impl Learner {
             note,
             taught_by: caller.name.clone(),
         };
+        let bounds = caller.domain.as_ref().map(|_| &self.domains);
         let listed_before = self.listed(domain, &number, at);
         self.lists
-            .change_with(vec![change], |changes| async move {
+            .change_with(vec![change], bounds, |changes| async move {
                 self.store
                     .learn_outcome(&record, &changes)
                     .await

@@ -2,7 +2,7 @@
 
 mod calls;
 
-use std::{collections::HashSet, fs, net::IpAddr, path::Path, sync::Arc};
+use std::{collections::HashSet, net::IpAddr, path::Path, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use tfps_engine::{
@@ -21,6 +21,7 @@ use crate::{
     config::Config,
     habits,
     journal::{DecisionRecord, Entry, Journal, JournalError, Position},
+    regular_file,
     state::{About, Accounts, Pending, Policies, Snapshot, State},
     store::{OpenedChallenge, PolicyRecord, Store, StoreError},
     verify::grant_of,
@@ -34,6 +35,8 @@ const LONGEST_DAY: SignedDuration = SignedDuration::from_hours(48);
 const LONGEST_LOCK: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// How long a false positive speaks for its number and range.
 const CLEARED_FOR: SignedDuration = SignedDuration::from_hours(24 * 365);
+/// The largest rate sheet or risk model that is read, in bytes.
+const LARGEST_FILE: usize = 256 << 20;
 /// Records read at once.
 const BATCH: usize = 10_000;
 
@@ -190,8 +193,8 @@ fn risk_model(config: &Config) -> Result<Arc<RiskModel>, RestoreError> {
         file: file.display().to_string(),
         problem,
     };
-    let text =
-        fs::read_to_string(file).map_err(|error| wrong(format!("can't be read: {error}")))?;
+    let text = regular_file::read_to_string(file, LARGEST_FILE)
+        .map_err(|error| wrong(format!("can't be read: {error}")))?;
     RiskModel::read(&text)
         .map(Arc::new)
         .map_err(|error| wrong(error.to_string()))
@@ -209,8 +212,8 @@ pub fn rates(file: &Path) -> Result<Rates, RestoreError> {
         file: file.display().to_string(),
         problem,
     };
-    let sheet =
-        fs::read_to_string(file).map_err(|error| wrong(format!("can't be read: {error}")))?;
+    let sheet = regular_file::read_to_string(file, LARGEST_FILE)
+        .map_err(|error| wrong(format!("can't be read: {error}")))?;
     exposure::read(&sheet).map_err(|error| wrong(format!("is no rate sheet: {error}")))
 }
 
@@ -233,13 +236,19 @@ async fn snapshot(
         }
         policies.put(policy);
     }
-    let mut changes = Vec::new();
+    let mut entries = Vec::new();
     store
-        .load_entries(at, &mut |entry| changes.push(Change::Put(entry)))
+        .load_entries(at, &mut |entry| entries.push(entry))
         .await?;
-    let lists = Lists::default()
-        .with(changes)
-        .map_err(|error| RestoreError::Lists(error.to_string()))?;
+    let lists = Lists::kept(entries).map_err(|error| RestoreError::Lists(error.to_string()))?;
+    for (domain, pattern, why) in lists.disabled() {
+        tracing::error!(
+            domain,
+            pattern,
+            why,
+            "a user-agent pattern on the lists matches nothing: delete it, or put a simpler one in its place"
+        );
+    }
     let since = at.checked_sub(CLEARED_FOR).unwrap_or(Timestamp::MIN);
     let cleared = store.false_positives(since).await?;
     Ok(Snapshot::new(policies, lists, model, at).with_cleared(Cleared::new(cleared)))

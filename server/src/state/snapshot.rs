@@ -67,6 +67,28 @@ impl Snapshot {
         }
     }
 
+    /// This one with the lists that another has for some domains; the empty one stands for what holds for all, and what is known
+    /// of fraud by it.
+    #[must_use]
+    pub fn with_domains_of<'a>(
+        &self,
+        other: &Self,
+        domains: impl Iterator<Item = &'a str> + Clone,
+    ) -> Self {
+        let general = domains.clone().any(str::is_empty);
+        Self {
+            policies: self.policies.clone(),
+            lists: self.lists.with_domains_of(&other.lists, domains),
+            predictor: if general {
+                &other.predictor
+            } else {
+                &self.predictor
+            }
+            .clone(),
+            rates: Arc::clone(&self.rates),
+        }
+    }
+
     /// This one as of a later moment.
     #[must_use]
     pub fn faded(&self, at: Timestamp) -> Self {

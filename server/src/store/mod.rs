@@ -44,6 +44,14 @@ pub enum StoreError {
     /// It has been changed meanwhile.
     #[error("changed meanwhile")]
     Conflict,
+    /// Too many others ask at the same time.
+    #[error("too many queries are being answered; ask again in a moment")]
+    Busy,
+    /// A query took longer than it may.
+    #[error(
+        "the query took longer than requests.query_ms lets it; ask for less: a shorter time (since, until), one domain or account"
+    )]
+    TooLong,
     /// The database does not do what it should.
     #[error("the database fails: {0}")]
     Unavailable(String),

@@ -216,6 +216,7 @@ mod tests {
             role: Role::Admin,
             domain: None,
             expires_at: None,
+            load: Arc::default(),
         }
     }
 

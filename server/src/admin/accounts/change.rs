@@ -4,6 +4,7 @@ use tfps_engine::{account::Limits, call::AccountId, number::CountrySet};
 
 use crate::{
     admin::{Admin, AdminError},
+    auth::Principal,
     store::AccountRecord,
     verify::{check_pin, hash_pin},
 };
@@ -108,6 +109,7 @@ impl Admin {
     /// Checks what is to be changed; the hash of the PIN, where there is one.
     pub(super) async fn check_change(
         &self,
+        caller: &Principal,
         id: &AccountId,
         change: &AccountChange,
     ) -> Result<Option<String>, AdminError> {
@@ -129,7 +131,7 @@ impl Admin {
                 .policies
                 .get(id.domain(), policy)
                 .or_else(|| snapshot.policies.get("", policy));
-            if known.is_none() {
+            let Some(known) = known else {
                 return Err(AdminError::field(
                     "account.policy",
                     format!(
@@ -137,6 +139,13 @@ impl Admin {
                         id.domain()
                     ),
                 ));
+            };
+            let resident = self.state.accounts.get(id);
+            let named = resident
+                .as_deref()
+                .and_then(|resident| resident.account.policy.as_deref());
+            if named != Some(policy) {
+                self.may_name(caller, known)?;
             }
         }
         match change.pin.as_deref() {

@@ -68,6 +68,7 @@ impl Admin {
             .as_ref()
             .map(|[domain, username]| (domain.as_str(), username.as_str()));
         let size = page_size(size);
+        let _place = self.queries.place(caller).await;
         let (mut records, total) = self.store.accounts(&filter, after, size + 1).await?;
         let more = records.len() > size;
         records.truncate(size);
@@ -110,11 +111,15 @@ impl Admin {
         change: AccountChange,
     ) -> Result<AccountView, AdminError> {
         may_change(caller, id)?;
-        let pin_hash = self.check_change(id, &change).await?;
+        let _place = self.changes.place(caller).await;
+        let pin_hash = self.check_change(caller, id, &change).await?;
         let at = self.clock.now();
         let account = Account::new(id.clone(), &self.policy_of(id, change.policy.as_deref()));
         let mut record = first_version(account, at);
+        let given = record.account.limits;
         change.apply(&mut record, pin_hash);
+        self.may_give(caller, &record.account.limits, Some(&given))?;
+        self.has_room_for_account(caller).await?;
         let record = self
             .book
             .create(record)
@@ -138,9 +143,12 @@ impl Admin {
     ) -> Result<AccountView, AdminError> {
         may_change(caller, id)?;
         let version = version_of(etag)?;
-        let pin_hash = self.check_change(id, &change).await?;
+        let _place = self.changes.place(caller).await;
+        let pin_hash = self.check_change(caller, id, &change).await?;
         self.change(caller, id, version, "an account was changed", |record| {
+            let before = record.account.limits;
             change.apply(record, pin_hash);
+            self.may_give(caller, &record.account.limits, Some(&before))
         })
         .await
     }
@@ -156,6 +164,7 @@ impl Admin {
         etag: &str,
     ) -> Result<(), AdminError> {
         may_change(caller, id)?;
+        let _place = self.changes.place(caller).await;
         self.book
             .delete(id, version_of(etag)?)
             .await
@@ -185,6 +194,7 @@ impl Admin {
                 format!("is over {MAX_REASON} bytes long"),
             ));
         }
+        let _place = self.changes.place(caller).await;
         let reason = reason.map(printable);
         let said = if reason.is_some() {
             "an account was blocked"
@@ -193,6 +203,7 @@ impl Admin {
         };
         self.change(caller, id, None, said, |record| {
             record.account.blocked = reason.as_deref().into();
+            Ok(())
         })
         .await
     }
@@ -207,6 +218,7 @@ impl Admin {
         id: &AccountId,
     ) -> Result<AccountView, AdminError> {
         may_change(caller, id)?;
+        let _place = self.changes.place(caller).await;
         let record = self.record(id).await?;
         self.store.forget_failures(id).await?;
         self.state.watch.failures.forget(id);
@@ -282,18 +294,34 @@ impl Admin {
         id: &AccountId,
         version: Option<i64>,
         said: &str,
-        change: impl FnOnce(&mut AccountRecord),
+        change: impl FnOnce(&mut AccountRecord) -> Result<(), AdminError>,
     ) -> Result<AccountView, AdminError> {
         let record = self
             .book
-            .change(id, version, self.clock.now(), |record| {
-                change(record);
-                Ok::<(), AdminError>(())
-            })
+            .change(id, version, self.clock.now(), change)
             .await
             .map_err(|error| about(error, id))?;
         tracing::info!(account = %id, by = caller.name, "{said}");
         Ok(self.view(record))
+    }
+
+    /// Whether the domain that a caller is bound to may have one account more.
+    async fn has_room_for_account(&self, caller: &Principal) -> Result<(), AdminError> {
+        let Some(domain) = &caller.domain else {
+            return Ok(());
+        };
+        let filter = AccountFilter {
+            domain: Some(domain.to_string()),
+            ..AccountFilter::default()
+        };
+        let most = self.domains.max_accounts;
+        let (_, count) = self.store.accounts(&filter, None, 1).await?;
+        if usize::try_from(count).is_ok_and(|count| count < most) {
+            return Ok(());
+        }
+        Err(AdminError::Full(format!(
+            "the domain {domain} has {count} accounts, and may have {most} (domains.max_accounts): delete some, or ask the operator"
+        )))
     }
 
     fn policy_of(&self, id: &AccountId, named: Option<&str>) -> Arc<Policy> {

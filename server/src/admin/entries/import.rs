@@ -12,6 +12,7 @@ use super::{EntryLine, MAX_REASON, domain_of, texts};
 use crate::{
     admin::{Admin, AdminError},
     auth::{Permission, Principal},
+    config::Domains,
     store::{EntryFilter, Written},
 };
 
@@ -61,10 +62,12 @@ pub struct Import {
     reasons: SharedTexts,
     entries: HashMap<EntryValue, Arc<str>>,
     imported: Imported,
+    /// Entries that it may have.
+    most: usize,
 }
 
 impl Import {
-    /// Starts an import: the header's value is not used.
+    /// Starts an import: the header's value is not used. Whoever is bound to a domain may import what it may have.
     ///
     /// # Errors
     /// When a field is wrong, or the role or domain does not allow it.
@@ -72,6 +75,7 @@ impl Import {
         caller: &Principal,
         header: EntryLine,
         (replace, skip_invalid): (bool, bool),
+        domains: &Domains,
     ) -> Result<Self, AdminError> {
         caller.require(Permission::Change)?;
         let domain = domain_of(caller, &header.domain, "header.domain")?;
@@ -85,6 +89,10 @@ impl Import {
             reasons: SharedTexts::default(),
             entries: HashMap::new(),
             imported: Imported::default(),
+            most: match &caller.domain {
+                Some(_) => domains.max_entries,
+                None => MAX_IMPORT,
+            },
         })
     }
 
@@ -127,10 +135,10 @@ impl Import {
             });
         match parsed {
             Ok(value) => {
-                if self.entries.len() >= MAX_IMPORT {
+                if self.entries.len() >= self.most {
                     let field = line_field(number);
                     let problem =
-                        format!("is one more than the {MAX_IMPORT} that one list can have");
+                        format!("is one more than the {} that one list can have", self.most);
                     return Err(AdminError::field(field, problem));
                 }
                 let reason = self.reasons.of(&printable(reason));
@@ -181,6 +189,13 @@ impl Admin {
                 first: imported.rejected,
             });
         }
+        for value in entries.keys() {
+            self.may_list(caller, header.action, value)
+                .map_err(|problem| AdminError::Bounded {
+                    field: format!("lines ({value})"),
+                    problem,
+                })?;
+        }
         let mut changes = Vec::with_capacity(entries.len());
         if replace {
             let filter = EntryFilter {
@@ -189,6 +204,7 @@ impl Admin {
                 source: Some(source.to_string()),
                 ..EntryFilter::default()
             };
+            let _place = self.queries.place(caller).await;
             let keys = self.store.entry_keys(&filter).await?;
             changes.extend(
                 keys.into_iter()
@@ -214,7 +230,7 @@ impl Admin {
                 expires_at,
             })
         }));
-        imported.written = self.lists.change(changes).await?;
+        imported.written = self.lists.change(changes, self.bounds(caller)).await?;
         tracing::info!(
             source = &*source,
             created = imported.written.created,

@@ -4,9 +4,10 @@ mod filter;
 mod import;
 mod keeper;
 mod listed;
+mod turns;
 
 pub use import::{Import, Imported, RejectedLine, line_field};
-pub use keeper::ListKeeper;
+pub use keeper::{ListError, ListKeeper};
 
 use std::sync::Arc;
 
@@ -63,6 +64,7 @@ impl Admin {
         (size, token): (u32, &str),
     ) -> Result<(Vec<EntryRecord>, String, u64), AdminError> {
         caller.require(Permission::See)?;
+        let _place = self.queries.place(caller).await;
         let filter = self.narrow(caller, filter, matching).await?;
         let token = cursor::read::<4>(token)?;
         let size = page_size(size);
@@ -127,6 +129,11 @@ impl Admin {
                 let (source, reason) = texts(line, &field)?;
                 let value = EntryValue::parse(line.kind, &line.value)
                     .map_err(|error| AdminError::field(format!("{field}value"), error))?;
+                self.may_list(caller, line.action, &value)
+                    .map_err(|problem| AdminError::Bounded {
+                        field: format!("{field}value"),
+                        problem,
+                    })?;
                 Ok(Change::Put(ListEntry {
                     key: EntryKey {
                         domain,
@@ -141,7 +148,7 @@ impl Admin {
             })
             .collect::<Result<Vec<_>, AdminError>>()?;
         let count = changes.len();
-        let written = self.lists.change(changes).await?;
+        let written = self.lists.change(changes, self.bounds(caller)).await?;
         tracing::info!(count, by = caller.name, "entries were put on the lists");
         Ok(written)
     }
@@ -169,6 +176,7 @@ impl Admin {
                 "must have at least one field set",
             ));
         }
+        let place = self.queries.place(caller).await;
         let filter = self.narrow(caller, filter, matching).await?;
         if let Some(source) = &filter.source
             && self.is_listed(source)
@@ -181,9 +189,10 @@ impl Admin {
             ));
         }
         let keys = self.store.entry_keys(&filter).await?;
+        drop(place);
         let written = self
             .lists
-            .change(keys.into_iter().map(Change::Remove).collect())
+            .change(keys.into_iter().map(Change::Remove).collect(), None)
             .await?;
         tracing::info!(
             count = written.removed,

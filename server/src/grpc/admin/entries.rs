@@ -11,6 +11,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::{AdminRpc, Answer};
 use crate::{
     admin::Import,
+    auth::Permission,
     grpc::{caller, convert, status, uninterrupted},
 };
 
@@ -76,6 +77,8 @@ pub(super) async fn import(
     request: Request<Streaming<v1::ImportEntriesRequest>>,
 ) -> Answer<v1::ImportEntriesResponse> {
     let caller = caller(&request)?;
+    // Before the first message, which a client may never send.
+    caller.require(Permission::Change)?;
     let mut ending = rpc.endings.of(&caller);
     let mut parts = request.into_inner();
     let first = ending
@@ -86,7 +89,12 @@ pub(super) async fn import(
         return Err(status::invalid("header", "must be the first message"));
     };
     let flags = (header.replace, header.skip_invalid);
-    let mut import = Import::start(&caller, convert::entry::header(header)?, flags)?;
+    let mut import = Import::start(
+        &caller,
+        convert::entry::header(header)?,
+        flags,
+        &rpc.admin.domains,
+    )?;
     while let Some(request) = ending.or(next(&mut parts)).await? {
         let Some(Part::Lines(lines)) = request.part else {
             return Err(status::invalid("lines", "must be what follows the header"));

@@ -39,7 +39,7 @@ pub(super) async fn train(
     convert::bounded("domain", &request.domain, MAX_DOMAIN)?;
     convert::bounded("username", &request.username, MAX_USERNAME)?;
     let course = convert::training::course(&request)?;
-    let trainer = Arc::clone(&rpc.trainer);
+    let (trainer, admin) = (Arc::clone(&rpc.trainer), Arc::clone(&rpc.admin));
     let accounts = trainer.accounts(&caller, &request.domain, &request.username, course)?;
     let ending = rpc.endings.of(&caller);
     let (sender, answers) = mpsc::channel(AHEAD);
@@ -56,6 +56,10 @@ pub(super) async fn train(
             if let Some(status) = ending.now() {
                 return drop(sender.send(Err(status)).await);
             }
+            if sender.is_closed() {
+                return;
+            }
+            let _place = admin.queries.place(&caller).await;
             let trained = match trainer
                 .train(&id, course, &fraud, By::Token(&caller.name))
                 .await

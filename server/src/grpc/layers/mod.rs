@@ -1,14 +1,16 @@
-//! What every request passes through, from the outside: the log, what is open to anybody, authentication, admission, the
-//! deadline.
+//! What every request passes through, from the outside: the log, what is open to anybody, authentication, the budget of its token,
+//! admission, the deadline.
 
 mod admission;
 mod authentication;
+mod budget;
 mod deadline;
 mod open;
 mod request_log;
 
 pub use admission::AdmissionLayer;
 pub use authentication::AuthenticationLayer;
+pub use budget::BudgetLayer;
 pub use deadline::{DeadlineLayer, Deadlines};
 pub use open::{LARGEST_MESSAGE, OpenLayer};
 pub use request_log::RequestLogLayer;

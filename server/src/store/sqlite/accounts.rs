@@ -69,14 +69,17 @@ pub(super) async fn one(pool: &SqlitePool, id: &AccountId) -> Result<AccountReco
 }
 
 pub(super) async fn list(
-    pool: &SqlitePool,
+    connection: &mut SqliteConnection,
     filter: &AccountFilter,
     after: Option<(&str, &str)>,
     limit: usize,
 ) -> Result<(Vec<AccountRecord>, u64), StoreError> {
     let mut count = QueryBuilder::new("SELECT count(*) FROM accounts WHERE TRUE");
     push_filter(&mut count, filter);
-    let total: i64 = count.build_query_scalar().fetch_one(pool).await?;
+    let total: i64 = count
+        .build_query_scalar()
+        .fetch_one(&mut *connection)
+        .await?;
     let mut query = QueryBuilder::new("SELECT ");
     query.push(COLUMNS).push(" FROM accounts WHERE TRUE");
     push_filter(&mut query, filter);
@@ -91,7 +94,7 @@ pub(super) async fn list(
     query
         .push(" ORDER BY domain, username LIMIT ")
         .push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
-    let rows = query.build().fetch_all(pool).await?;
+    let rows = query.build().fetch_all(connection).await?;
     let records = rows.iter().map(record).collect::<Result<_, _>>()?;
     Ok((records, u64::try_from(total).unwrap_or_default()))
 }

@@ -110,7 +110,7 @@ pub(super) async fn position(pool: &SqlitePool) -> Result<Position, StoreError> 
 }
 
 pub(super) async fn list(
-    pool: &SqlitePool,
+    connection: &mut SqliteConnection,
     filter: &DecisionFilter,
     before: Option<&str>,
     limit: usize,
@@ -165,7 +165,7 @@ pub(super) async fn list(
     query
         .push(" ORDER BY id DESC LIMIT ")
         .push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
-    let rows = query.build().fetch_all(pool).await?;
+    let rows = query.build().fetch_all(connection).await?;
     rows.iter().map(record).collect()
 }
 
@@ -186,58 +186,69 @@ pub(super) async fn challenges(
 }
 
 pub(super) async fn statistics(
-    pool: &SqlitePool,
+    connection: &mut SqliteConnection,
     since: Timestamp,
     until: Timestamp,
     domain: Option<&str>,
 ) -> Result<Statistics, StoreError> {
-    const SPAN: &str = "id >= ? AND id < ? AND (? IS NULL OR domain = ?)";
-    let (since, until) = (
-        crate::check::first_id_of(since),
-        crate::check::first_id_of(until),
-    );
-    let counts = |sql: String| {
-        let (since, until) = (since.clone(), until.clone());
-        async move {
-            let rows: Vec<(String, i64)> = sqlx::query_as(AssertSqlSafe(sql))
-                .bind(since)
-                .bind(until)
-                .bind(domain)
-                .bind(domain)
-                .fetch_all(pool)
-                .await?;
-            Ok::<_, StoreError>(
-                rows.into_iter()
-                    .map(|(key, count)| (key, u64::try_from(count).unwrap_or_default()))
-                    .collect(),
-            )
-        }
+    let span = Span {
+        since: crate::check::first_id_of(since),
+        until: crate::check::first_id_of(until),
+        domain,
     };
     let by_code: Vec<(String, i32, i64)> = sqlx::query_as(AssertSqlSafe(format!(
         "SELECT code, verdict, count(*) FROM decisions WHERE {SPAN} GROUP BY code, verdict ORDER BY 3 DESC, code"
     )))
-    .bind(&since)
-    .bind(&until)
+    .bind(&span.since)
+    .bind(&span.until)
     .bind(domain)
     .bind(domain)
-    .fetch_all(pool)
+    .fetch_all(&mut *connection)
     .await?;
+    let countries = format!(
+        "SELECT destination_country, count(*) FROM decisions WHERE {SPAN} AND destination_country <> '' \
+         GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 10"
+    );
+    let stopped = format!(
+        "SELECT username || '@' || domain, count(*) FROM decisions WHERE {SPAN} AND verdict <> 1 \
+         GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 10"
+    );
     Ok(Statistics {
         by_code: by_code
             .into_iter()
             .map(|(code, verdict, count)| (code, verdict, u64::try_from(count).unwrap_or_default()))
             .collect(),
-        countries: counts(format!(
-            "SELECT destination_country, count(*) FROM decisions WHERE {SPAN} AND destination_country <> '' \
-             GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 10"
-        ))
-        .await?,
-        stopped: counts(format!(
-            "SELECT username || '@' || domain, count(*) FROM decisions WHERE {SPAN} AND verdict <> 1 \
-             GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 10"
-        ))
-        .await?,
+        countries: span.counts(connection, countries).await?,
+        stopped: span.counts(connection, stopped).await?,
     })
+}
+
+/// What [`Span`] binds.
+const SPAN: &str = "id >= ? AND id < ? AND (? IS NULL OR domain = ?)";
+
+/// The decisions of a span of time, of a domain or of all.
+struct Span<'a> {
+    since: String,
+    until: String,
+    domain: Option<&'a str>,
+}
+
+impl Span<'_> {
+    async fn counts(
+        &self,
+        connection: &mut SqliteConnection,
+        sql: String,
+    ) -> Result<Vec<(String, u64)>, StoreError> {
+        let rows: Vec<(String, i64)> = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(&self.since)
+            .bind(&self.until)
+            .bind(self.domain)
+            .bind(self.domain)
+            .fetch_all(connection)
+            .await?;
+        let count = |(key, count)| (key, u64::try_from(count).unwrap_or_default());
+        Ok(rows.into_iter().map(count).collect())
+    }
 }
 
 pub(super) async fn outcome(

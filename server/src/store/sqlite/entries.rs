@@ -69,14 +69,17 @@ async fn read_pages(
 }
 
 pub(super) async fn list(
-    pool: &SqlitePool,
+    connection: &mut SqliteConnection,
     filter: &EntryFilter,
     after: Option<&EntryCursor>,
     limit: usize,
 ) -> Result<(Vec<EntryRecord>, u64), StoreError> {
     let mut count = QueryBuilder::new("SELECT count(*) FROM entries WHERE TRUE");
     push_filter(&mut count, filter);
-    let total: i64 = count.build_query_scalar().fetch_one(pool).await?;
+    let total: i64 = count
+        .build_query_scalar()
+        .fetch_one(&mut *connection)
+        .await?;
     let mut query = QueryBuilder::new(
         "SELECT kind, domain, value, source, action, reason, expires_at, listed_at, created_at FROM entries WHERE TRUE",
     );
@@ -97,7 +100,7 @@ pub(super) async fn list(
         .push(" ORDER BY kind, domain, value, source LIMIT ")
         .push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
     let mut shared = SharedTexts::default();
-    let rows = query.build().fetch_all(pool).await?;
+    let rows = query.build().fetch_all(connection).await?;
     let records = rows
         .iter()
         .map(|row| {
@@ -111,14 +114,14 @@ pub(super) async fn list(
 }
 
 pub(super) async fn keys(
-    pool: &SqlitePool,
+    connection: &mut SqliteConnection,
     filter: &EntryFilter,
 ) -> Result<Vec<EntryKey>, StoreError> {
     let mut query = QueryBuilder::new("SELECT kind, domain, value, source FROM entries WHERE TRUE");
     push_filter(&mut query, filter);
     let mut shared = SharedTexts::default();
     let mut keys = Vec::new();
-    let mut rows = query.build().fetch(pool);
+    let mut rows = query.build().fetch(connection);
     while let Some(row) = rows.try_next().await? {
         keys.push(key(&row, &mut shared)?);
     }
@@ -130,7 +133,6 @@ pub(super) async fn change(
     changes: &[Change],
     at: Timestamp,
 ) -> Result<Written, StoreError> {
-    let before = count(connection).await?;
     let mut written = Written::default();
     let mut puts = 0;
     // Runs of the same sort go in one statement; within a statement a key may stand once.
@@ -148,7 +150,7 @@ pub(super) async fn change(
             !put_run.is_empty()
         };
         if turns || seen.len() == CHUNK || seen.contains(key) {
-            put(connection, &put_run, at).await?;
+            written.replaced += put(connection, &put_run, at).await?;
             written.removed += remove(connection, &remove_run).await?;
             put_run.clear();
             remove_run.clear();
@@ -163,10 +165,9 @@ pub(super) async fn change(
             Change::Remove(key) => remove_run.push(key),
         }
     }
-    put(connection, &put_run, at).await?;
+    written.replaced += put(connection, &put_run, at).await?;
     written.removed += remove(connection, &remove_run).await?;
-    written.created = (count(connection).await? + written.removed).saturating_sub(before);
-    written.replaced = puts - written.created.min(puts);
+    written.created = puts - written.replaced.min(puts);
     Ok(written)
 }
 
@@ -191,21 +192,39 @@ async fn remove(connection: &mut SqliteConnection, keys: &[&EntryKey]) -> Result
     Ok(removed.rows_affected())
 }
 
-async fn count(connection: &mut SqliteConnection) -> Result<u64, StoreError> {
-    let count: i64 = sqlx::query_scalar("SELECT count(*) FROM entries")
+/// How many of these are there: all are not counted, since others may have very many.
+async fn listed(
+    connection: &mut SqliteConnection,
+    entries: &[&ListEntry],
+) -> Result<u64, StoreError> {
+    let mut query = QueryBuilder::<Sqlite>::new(
+        "SELECT count(*) FROM entries WHERE (kind, domain, value, source) IN (",
+    );
+    query.push_values(entries, |mut row, entry| {
+        row.push_bind(entry.key.value.kind().as_str())
+            .push_bind(&*entry.key.domain)
+            .push_bind(entry.key.value.to_string())
+            .push_bind(&*entry.key.source);
+    });
+    query.push(")");
+    let count: i64 = query
+        .build_query_scalar()
+        .persistent(entries.len() == CHUNK)
         .fetch_one(connection)
         .await?;
     Ok(u64::try_from(count).unwrap_or_default())
 }
 
+/// Puts entries, no key of which stands twice; how many it replaced.
 async fn put(
     connection: &mut SqliteConnection,
     entries: &[&ListEntry],
     at: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<u64, StoreError> {
     if entries.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
+    let replaced = listed(connection, entries).await?;
     let mut query = QueryBuilder::<Sqlite>::new(
         "INSERT INTO entries (kind, domain, value, source, action, reason, expires_at, listed_at, created_at) ",
     );
@@ -230,7 +249,7 @@ async fn put(
         .persistent(entries.len() == CHUNK)
         .execute(connection)
         .await?;
-    Ok(())
+    Ok(replaced)
 }
 
 fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &EntryFilter) {
@@ -241,6 +260,10 @@ fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &EntryFilter) {
         query.push(" AND action = ").push_bind(action);
     }
     if let Some(domain) = &filter.domain {
+        // With every kind named, a domain's entries are found by the key, among those of all.
+        if filter.kind.is_none() {
+            query.push(" AND kind IN ('ip', 'number', 'user-agent')");
+        }
         query.push(" AND domain = ").push_bind(domain);
     }
     if let Some(source) = &filter.source {
@@ -264,7 +287,7 @@ fn key(row: &SqliteRow, shared: &mut SharedTexts) -> Result<EntryKey, StoreError
         other => return Err(corrupt("an entry's kind", other)),
     };
     let value =
-        EntryValue::parse(kind, row.try_get(2)?).map_err(|error| corrupt("an entry", error))?;
+        EntryValue::kept(kind, row.try_get(2)?).map_err(|error| corrupt("an entry", error))?;
     Ok(EntryKey {
         domain: row.try_get::<&str, _>(1)?.into(),
         value,

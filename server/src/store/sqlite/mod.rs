@@ -5,6 +5,7 @@ mod decisions;
 mod entries;
 mod pages;
 mod policies;
+mod query;
 mod reputations;
 mod tokens;
 mod trainings;
@@ -26,6 +27,8 @@ use tfps_engine::{
     number::E164,
 };
 
+use query::Queries;
+
 use super::{
     AccountFilter, AccountRecord, AllowedCall, DayUsage, DecisionFilter, EntryCursor, EntryFilter,
     EntryRecord, GrantRecord, OpenCallRecord, OpenedChallenge, OutcomeRecord, Passed, PolicyRecord,
@@ -37,12 +40,18 @@ use crate::journal::{DecisionRecord, Position};
 /// How long is waited for a connection, and then for another process's lock: both together less than the deadline that
 /// clients have unless they set one, so that they are told UNAVAILABLE.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Queries of administrators that are answered at once.
+const QUERIES: u32 = 4;
+/// How long such a query may take, unless it is told otherwise.
+const LONGEST_QUERY: Duration = Duration::from_secs(10);
 
 /// The database in one file.
 #[derive(Debug)]
 pub struct SqliteStore {
     writer: SqlitePool,
+    /// For what calls and verifications wait for.
     readers: SqlitePool,
+    queries: Queries,
 }
 
 impl SqliteStore {
@@ -69,17 +78,34 @@ impl SqliteStore {
             .run(&writer)
             .await
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let options = options
+            .read_only(true)
+            .create_if_missing(false)
+            .pragma("cache_size", "-8192");
         let readers = SqlitePoolOptions::new()
             .max_connections(4)
             .acquire_timeout(PATIENCE)
-            .connect_with(
-                options
-                    .read_only(true)
-                    .create_if_missing(false)
-                    .pragma("cache_size", "-8192"),
-            )
+            .connect_with(options.clone())
             .await?;
-        Ok(Self { writer, readers })
+        let queries = Queries {
+            pool: SqlitePoolOptions::new()
+                .max_connections(QUERIES)
+                .acquire_timeout(PATIENCE)
+                .connect_lazy_with(options),
+            longest: LONGEST_QUERY,
+        };
+        Ok(Self {
+            writer,
+            readers,
+            queries,
+        })
+    }
+
+    /// This one, whose queries for administrators may take so long.
+    #[must_use]
+    pub fn with_longest_query(mut self, longest: Duration) -> Self {
+        self.queries.longest = longest;
+        self
     }
 
     async fn begin(&self) -> Result<Transaction<'_, Sqlite>, StoreError> {
@@ -87,12 +113,18 @@ impl SqliteStore {
     }
 }
 
+/// SQLITE_INTERRUPT: the query's time is over.
+const INTERRUPTED: &str = "9";
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match &error {
             sqlx::Error::RowNotFound => Self::NotFound,
             sqlx::Error::Database(database) if database.is_unique_violation() => {
                 Self::AlreadyExists
+            }
+            sqlx::Error::Database(database) if database.code().as_deref() == Some(INTERRUPTED) => {
+                Self::TooLong
             }
             _ => Self::Unavailable(error.to_string()),
         }
@@ -141,7 +173,7 @@ impl Store for SqliteStore {
         after: Option<(&str, &str)>,
         limit: usize,
     ) -> Result<(Vec<AccountRecord>, u64), StoreError> {
-        accounts::list(&self.readers, filter, after, limit).await
+        accounts::list(&mut *self.queries.begin().await?, filter, after, limit).await
     }
 
     async fn create_account(&self, record: &AccountRecord) -> Result<(), StoreError> {
@@ -169,7 +201,7 @@ impl Store for SqliteStore {
     }
 
     async fn policies(&self) -> Result<Vec<PolicyRecord>, StoreError> {
-        policies::all(&self.readers).await
+        policies::all(&mut *self.queries.begin().await?).await
     }
 
     async fn put_policy(&self, record: &PolicyRecord) -> Result<(), StoreError> {
@@ -207,11 +239,11 @@ impl Store for SqliteStore {
         after: Option<&EntryCursor>,
         limit: usize,
     ) -> Result<(Vec<EntryRecord>, u64), StoreError> {
-        entries::list(&self.readers, filter, after, limit).await
+        entries::list(&mut *self.queries.begin().await?, filter, after, limit).await
     }
 
     async fn entry_keys(&self, filter: &EntryFilter) -> Result<Vec<EntryKey>, StoreError> {
-        entries::keys(&self.readers, filter).await
+        entries::keys(&mut *self.queries.begin().await?, filter).await
     }
 
     async fn change_entries(
@@ -324,11 +356,11 @@ impl Store for SqliteStore {
         since: Timestamp,
         take: &mut (dyn FnMut(AllowedCall) + Send),
     ) -> Result<(), StoreError> {
-        trainings::allowed_calls(&self.readers, account, since, take).await
+        trainings::allowed_calls(&mut *self.queries.begin().await?, account, since, take).await
     }
 
     async fn confirmed_fraud(&self) -> Result<Vec<(String, E164)>, StoreError> {
-        trainings::confirmed_fraud(&self.readers).await
+        trainings::confirmed_fraud(&mut *self.queries.begin().await?).await
     }
 
     async fn false_positives(&self, since: Timestamp) -> Result<Vec<E164>, StoreError> {
@@ -341,7 +373,7 @@ impl Store for SqliteStore {
         before: Option<&str>,
         limit: usize,
     ) -> Result<Vec<TrainingRecord>, StoreError> {
-        trainings::list(&self.readers, filter, before, limit).await
+        trainings::list(&mut *self.queries.begin().await?, filter, before, limit).await
     }
 
     async fn put_training(
@@ -401,7 +433,7 @@ impl Store for SqliteStore {
         before: Option<&str>,
         limit: usize,
     ) -> Result<Vec<DecisionRecord>, StoreError> {
-        decisions::list(&self.readers, filter, before, limit).await
+        decisions::list(&mut *self.queries.begin().await?, filter, before, limit).await
     }
 
     async fn challenges(&self, since: Timestamp) -> Result<Vec<DecisionRecord>, StoreError> {
@@ -414,7 +446,7 @@ impl Store for SqliteStore {
         until: Timestamp,
         domain: Option<&str>,
     ) -> Result<Statistics, StoreError> {
-        decisions::statistics(&self.readers, since, until, domain).await
+        decisions::statistics(&mut *self.queries.begin().await?, since, until, domain).await
     }
 
     async fn usage_since(&self, day: i32) -> Result<Vec<DayUsage>, StoreError> {
@@ -430,6 +462,7 @@ impl Store for SqliteStore {
     }
 
     async fn close(&self) {
+        self.queries.pool.close().await;
         self.readers.close().await;
         self.writer.close().await;
     }

@@ -4,11 +4,13 @@ use sqlx::{Row, SqliteConnection, SqlitePool};
 
 use super::{PolicyRecord, StoreError, timestamp};
 
-pub(super) async fn all(pool: &SqlitePool) -> Result<Vec<PolicyRecord>, StoreError> {
+pub(super) async fn all(
+    connection: &mut SqliteConnection,
+) -> Result<Vec<PolicyRecord>, StoreError> {
     let rows = sqlx::query(
         "SELECT domain, name, document, version, created_at, updated_at FROM policies ORDER BY domain, name",
     )
-    .fetch_all(pool)
+    .fetch_all(connection)
     .await?;
     rows.iter()
         .map(|row| {

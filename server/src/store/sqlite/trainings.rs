@@ -9,7 +9,7 @@ use super::{StoreError, TrainingFilter, TrainingRecord, corrupt, timestamp};
 use crate::store::{AllowedCall, TrainingState};
 
 pub(super) async fn allowed_calls(
-    pool: &SqlitePool,
+    connection: &mut SqliteConnection,
     account: &AccountId,
     since: Timestamp,
     take: &mut (dyn FnMut(AllowedCall) + Send),
@@ -24,7 +24,7 @@ pub(super) async fn allowed_calls(
     .bind(account.domain())
     .bind(account.username())
     .bind(crate::check::first_id_of(since))
-    .fetch(pool);
+    .fetch(connection);
     while let Some(row) = rows.try_next().await? {
         take(AllowedCall {
             at: timestamp(row.try_get(0)?),
@@ -42,12 +42,14 @@ pub(super) async fn allowed_calls(
 }
 
 /// The numbers whose last word is that they were fraud, with the domains that it was said for.
-pub(super) async fn confirmed_fraud(pool: &SqlitePool) -> Result<Vec<(String, E164)>, StoreError> {
+pub(super) async fn confirmed_fraud(
+    connection: &mut SqliteConnection,
+) -> Result<Vec<(String, E164)>, StoreError> {
     let rows: Vec<(String, String)> = sqlx::query_as(
         "SELECT domain, number FROM outcomes AS o WHERE kind = 'confirmed-fraud' AND id = \
          (SELECT max(id) FROM outcomes AS l WHERE l.domain = o.domain AND l.number = o.number)",
     )
-    .fetch_all(pool)
+    .fetch_all(connection)
     .await?;
     let number =
         |(domain, number): (String, String)| Some((domain, E164::from_digits(&number).ok()?));
@@ -77,7 +79,7 @@ const COLUMNS: &str = "id, domain, username, state, terms_before, terms_after, r
      account_version, left_out";
 
 pub(super) async fn list(
-    pool: &SqlitePool,
+    connection: &mut SqliteConnection,
     filter: &TrainingFilter,
     before: Option<&str>,
     limit: usize,
@@ -104,7 +106,7 @@ pub(super) async fn list(
     query
         .push(" ORDER BY id DESC LIMIT ")
         .push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
-    let rows = query.build().fetch_all(pool).await?;
+    let rows = query.build().fetch_all(connection).await?;
     rows.iter().map(record).collect()
 }
 
