@@ -9,6 +9,7 @@ use tfps_engine::{
     account::{Account, Limits, RareText},
     call::{AccountId, CallAttempt},
     decision::Code,
+    exposure::Money,
     facts::Standpoint,
     number::{Country, CountrySet},
     policy::{PolicyDocument, RuleMode},
@@ -79,6 +80,7 @@ pub fn account(number: usize) -> Account {
         destination_countries: countries(&["US", "CA", "GB"]),
         blocked: is_blocked(number).then_some("unpaid").into(),
         policy: RareText::default(),
+        has_pin: false,
     }
 }
 
@@ -94,6 +96,9 @@ pub fn policy() -> PolicyDocument {
     // Every call is scored, and none is stopped by that: what its code is stands with the call.
     policy.risk.challenge_score = 101;
     policy.risk.deny_score = 101;
+    policy.risk.pin_score = 101;
+    policy.exposure.daily_cost = Money::from_millionths(u64::MAX / 2);
+    policy.exposure.daily_international_minutes = UNLIMITED;
     policy
 }
 

@@ -2,7 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{call::AccountId, decision::Purpose, number::CountrySet, policy::Policy};
+use crate::{
+    call::AccountId,
+    decision::Purpose,
+    number::CountrySet,
+    policy::{Policy, Raise},
+};
 
 /// How many calls an account may make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +62,8 @@ pub struct Account {
     pub blocked: RareText,
     /// The policy it names; its domain's default otherwise.
     pub policy: RareText,
+    /// Whether it has a PIN of its own.
+    pub has_pin: bool,
 }
 
 impl Account {
@@ -69,12 +76,18 @@ impl Account {
             destination_countries: policy.new_destination_countries,
             blocked: RareText::default(),
             policy: RareText::default(),
+            has_pin: false,
         }
     }
 
-    /// Opens for good what a passed verification opens: the one country, or a step of the quota. Nothing else.
+    /// Opens for good what a passed verification opens: the one country, or, where the policy raises quotas for good, a step of the
+    /// quota. Nothing else.
     pub fn open(&mut self, purpose: Purpose, policy: &Policy) {
-        let step = policy.document.verification.quota_step;
+        let verification = &policy.document.verification;
+        let step = match verification.raise {
+            Raise::Day => 0,
+            Raise::ForGood => verification.quota_step,
+        };
         let maximum = policy.maximum_limits();
         let limits = &mut self.limits;
         match purpose {

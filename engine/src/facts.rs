@@ -14,7 +14,9 @@ use crate::{
     policy::{Policy, RuleMode},
     risk::{Assessment, Circumstances, Predictor, Thresholds, pays},
     rules::Rule,
-    usage::{AccountMark, Day, GrantKind, HabitDay, Ledger, Past, Traits, Watch},
+    usage::{
+        AccountMark, Day, GrantKind, HabitDay, Ledger, Past, Traits, Verified, Watch, Withheld,
+    },
 };
 
 /// What stands still while calls are decided: borrowed from a snapshot.
@@ -119,6 +121,8 @@ pub struct Facts<'a> {
     pub source: Standpoint,
     /// The countries that grants open to the account.
     pub granted: Vec<(GrantKind, Country)>,
+    /// The verifications that the account passed today; none are known before [`Self::remember`].
+    pub verified: Verified,
     /// What of the call may be a habit of the account's.
     pub traits: Traits,
     /// What the past says of the call; nothing is known before [`Self::remember`].
@@ -165,6 +169,7 @@ impl<'a> Facts<'a> {
             source_hit,
             source: Standpoint::default(),
             granted: Vec::new(),
+            verified: Verified::default(),
             traits: Traits::default(),
             past: Past::default(),
             score: OnceCell::new(),
@@ -182,6 +187,9 @@ impl<'a> Facts<'a> {
     pub fn remember(&mut self, ledger: Option<&Ledger>) {
         self.granted = ledger
             .map(|ledger| ledger.granted(self.at))
+            .unwrap_or_default();
+        self.verified = ledger
+            .map(|ledger| ledger.verified(self.day))
             .unwrap_or_default();
         if self.traits.range().is_none() && self.destination.is_ok() {
             return;
@@ -257,11 +265,11 @@ impl<'a> Facts<'a> {
         self.destination_country() == Some(self.policy().dial_plan.home_country())
     }
 
-    /// What the call adds to the account's exposure; `None`: the policy caps none.
+    /// What the call adds to the account's exposure; `None`: nothing that the policy caps.
     pub fn tariff(&self) -> Option<Tariff> {
         let to = self.destination.as_ref().ok()?;
         let rates = self.standing.rates;
-        self.policy().tariff(&to.number, to.plan.country, rates)
+        self.policy().tariff(&to.number, &to.plan, rates)
     }
 
     /// Where the account's calls may come from, grants aside.
@@ -333,6 +341,18 @@ impl<'a> Facts<'a> {
             off_hours: self.off_hours,
             past: self.past,
         }
+    }
+
+    /// The account's calls a day in hours of this kind, with what verifications raised it by for today.
+    pub fn daily_quota(&self) -> u32 {
+        let (_, quota) = self.limits().in_hours(self.off_hours);
+        quota.saturating_add(self.verified.raised_in(self.off_hours))
+    }
+
+    /// Why the caller is offered no verification, if so.
+    pub fn withheld(&self) -> Option<Withheld> {
+        let limits = &self.policy().document.verification;
+        self.verified.withheld(limits, self.at)
     }
 
     /// The account's limits; for an unknown one, those it would start with.

@@ -2,6 +2,7 @@
 
 use crate::{
     decision::{Judgement, Ruling, Verdict},
+    exposure::Exposure,
     facts::Facts,
     number::Country,
     policy::{Policy, RuleMode},
@@ -9,7 +10,7 @@ use crate::{
         Asked, Finding, JUDGING, Objection, Rule, SCREENING, r08_r10_concurrency,
         r09_r11_v04_v05_quota, r17_failed_verifications, r21_exposure,
     },
-    usage::{GrantKind, HabitDay, Ledger, OpenCall, SlotTimes},
+    usage::{GrantKind, HabitDay, Ledger, OpenCall, SlotTimes, Withheld},
 };
 
 /// A call before its judges.
@@ -49,6 +50,8 @@ pub struct Reservation {
     pub slot_until: Option<i64>,
     /// The grants that it used.
     pub grants: [Option<i64>; 2],
+    /// How long it is assumed to last, in seconds, and what it was charged with for that.
+    pub assumed: (u32, Exposure),
 }
 
 impl<'a> Trial<'a> {
@@ -114,6 +117,17 @@ impl<'a> Trial<'a> {
         }
         let tariff = facts.tariff();
         let holds = facts.call.concurrent_calls.is_none();
+        let assumed_seconds = match tariff {
+            Some(_) => 60 * facts.policy().document.exposure.assumed_minutes,
+            None => 0,
+        };
+        let assumed = tariff
+            .unwrap_or_default()
+            .for_seconds(assumed_seconds.into());
+        if assumed_seconds > 0 {
+            ledger.begin(facts.day, || facts.policy().day_began(facts.at), facts.at);
+            ledger.charge(facts.day, assumed);
+        }
         let slot_until = (holds || tariff.is_some()).then_some(until);
         // Of a call that fraudsters are paid for it is told apart what becomes of it.
         if slot_until.is_some() || facts.traits.range().is_some() {
@@ -121,6 +135,7 @@ impl<'a> Trial<'a> {
                 number: facts.destination.as_ref().ok().map(|to| to.number),
                 holds,
                 tariff,
+                assumed_seconds,
                 ..OpenCall::of(key, facts.call, until)
             };
             ledger.calls.allow(allowed, facts.at);
@@ -138,6 +153,7 @@ impl<'a> Trial<'a> {
                 counted: true,
                 slot_until,
                 grants,
+                assumed: (assumed_seconds, assumed),
             },
         )
     }
@@ -289,18 +305,24 @@ impl<'a> Trial<'a> {
     }
 }
 
-/// What an objection comes to in a mode, locks aside.
+/// What an objection comes to in a mode, locks aside; where no verification is offered for now, a challenge is a denial.
 pub(crate) fn rule_on(objection: Objection, mode: RuleMode, facts: &Facts<'_>) -> Ruling {
     let known = facts.standing.account.is_some();
     let challenges = mode == RuleMode::Challenge && facts.policy().verifies_account(known);
-    match objection.challenge.filter(|_| challenges) {
-        Some((code, purpose)) => Ruling {
+    let Some((code, purpose)) = objection.challenge.filter(|_| challenges) else {
+        return denial(objection);
+    };
+    match facts.withheld() {
+        Some(why) => denial(Objection {
+            reason: format!("{}; {why}", objection.reason).into(),
+            ..objection
+        }),
+        None => Ruling {
             verdict: Verdict::Challenge,
             code,
             reason: objection.reason,
             purpose: Some(purpose),
         },
-        None => denial(objection),
     }
 }
 

@@ -30,7 +30,10 @@ async fn server(caps: v1::Caps) -> (Server, tempfile::TempDir) {
 
 fn cost(daily_cost: &str) -> v1::Caps {
     v1::Caps {
-        daily_cost: daily_cost.to_owned(),
+        daily_cost: Some(daily_cost.to_owned()),
+        daily_international_minutes: Some(0),
+        // What is assumed of calls is not what these tests are about.
+        assumed_minutes: Some(0),
         ..v1::Caps::default()
     }
 }
@@ -179,8 +182,10 @@ async fn minutes_abroad_are_capped_without_any_rates() {
         .policy(|policy| {
             policy.allowed_destination_countries = vec!["GB".to_owned()];
             policy.exposure = Some(v1::Caps {
-                daily_international_minutes: 10,
-                daily_cost: "1".to_owned(),
+                daily_international_minutes: Some(10),
+                daily_cost: Some("1".to_owned()),
+                assumed_minutes: Some(0),
+                estimate: Some(false),
             });
         })
         .await;

@@ -162,7 +162,8 @@ impl Managed {
             .policy(|policy| {
                 policy.allowed_destination_countries = vec!["GB".to_owned()];
                 policy.exposure = Some(v1::Caps {
-                    daily_cost: daily_cost.to_owned(),
+                    daily_cost: Some(daily_cost.to_owned()),
+                    daily_international_minutes: Some(0),
                     ..v1::Caps::default()
                 });
             })

@@ -266,8 +266,8 @@ async fn grants_and_their_calls_survive() {
     server
         .policy(|policy| {
             let verification = policy.verification.as_mut().unwrap();
-            verification.grace_minutes = 60;
-            verification.grace_calls = 3;
+            verification.grace_minutes = Some(60);
+            verification.grace_calls = Some(3);
         })
         .await;
     server.account("alice").await;

@@ -190,6 +190,7 @@ async fn who_calls_what_looks_like_fraud_proves_himself_for_that_number() {
             policy.allowed_destination_countries = vec!["LV".to_owned()];
             policy.blocked_countries.clear();
             policy.risk = Some(v1::RiskLimit {
+                pin_score: 101,
                 challenge_score: 50,
                 deny_score: 101,
                 pass_minutes: 10,

@@ -50,8 +50,8 @@ async fn two_countries_wait_for_two_verifications() {
 #[tokio::test]
 async fn a_grace_lasts_for_so_many_calls() {
     let server = Server::with_verification(|verification| {
-        verification.grace_minutes = 30;
-        verification.grace_calls = 2;
+        verification.grace_minutes = Some(30);
+        verification.grace_calls = Some(2);
     })
     .await;
     server.account("alice").await;
@@ -79,8 +79,8 @@ async fn a_grace_lasts_for_so_many_calls() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_grace_of_one_call_is_one_call_however_many_come_at_once() {
     let server = Server::with_verification(|verification| {
-        verification.grace_minutes = 30;
-        verification.grace_calls = 1;
+        verification.grace_minutes = Some(30);
+        verification.grace_calls = Some(1);
     })
     .await;
     server.account("alice").await;

@@ -3,8 +3,8 @@
 use tfps_client::{
     Client, Code, Error,
     v1::{
-        AccountKey, CompleteVerificationRequest, CompleteVerificationResponse, Purpose,
-        StartVerificationRequest, StartVerificationResponse, VerificationMethod,
+        AccountKey, CaptchaKind, CompleteVerificationRequest, CompleteVerificationResponse,
+        Purpose, StartVerificationRequest, StartVerificationResponse, VerificationMethod,
     },
 };
 use tracing::{info, warn};
@@ -14,7 +14,7 @@ use crate::{
     agi::AgiError,
     channel::Verified,
     telemetry::VerificationLabel,
-    voice::{Prompt, Voice},
+    voice::{MOST_DIGITS, Prompt, Voice},
 };
 
 /// What is to be proved.
@@ -209,11 +209,16 @@ async fn typed(
         if again {
             voice.tell(Prompt::NothingTyped).await?;
         }
-        let digits = if captcha {
-            voice.say(Prompt::CaptchaListen).await?;
-            voice.captcha(&opened.captcha_digits).await?
-        } else {
-            voice.ask_whole(Prompt::PinType).await?
+        let digits = match (captcha, opened.captcha(), &*opened.addends) {
+            (true, CaptchaKind::Arithmetic, [first, second]) => {
+                let most = u8::try_from(opened.digit_count).unwrap_or(MOST_DIGITS);
+                voice.sum(*first, *second, most).await?
+            }
+            (true, ..) => {
+                voice.say(Prompt::CaptchaListen).await?;
+                voice.captcha(&opened.captcha_digits).await?
+            }
+            (false, ..) => voice.ask_whole(Prompt::PinType).await?,
         };
         if !digits.is_empty() {
             return Ok(digits);
@@ -237,7 +242,9 @@ async fn passed(
             .account
             .as_ref()
             .and_then(|account| account.limits);
+        let today = Some(completed.daily_quota).filter(|quota| *quota > 0);
         let quota = match purpose {
+            _ if today.is_some() => today,
             Purpose::Quota => limits.and_then(|limits| limits.daily_quota),
             Purpose::QuotaOffHours => limits.and_then(|limits| limits.daily_quota_off_hours),
             _ => None,

@@ -17,7 +17,7 @@ use crate::{
 /// What is heard where no prompt is: one of Asterisk's own sounds.
 const LAST_RESORT: &str = "beep";
 /// How many digits may follow a PIN's first; the server takes sixteen.
-const MOST_DIGITS: u8 = 16;
+pub(crate) const MOST_DIGITS: u8 = 16;
 
 /// The prompts that there are, and those that were found missing.
 #[derive(Debug)]
@@ -156,6 +156,25 @@ impl<'a> Voice<'a> {
             self.ahead = Some(digit);
         }
         self.ask(Prompt::CaptchaType, most).await
+    }
+
+    /// Asks for the sum of two numbers, which are read out digit by digit, and takes what is typed. Empty: nothing was typed.
+    ///
+    /// # Errors
+    /// [`AgiError`]
+    pub(crate) async fn sum(
+        &mut self,
+        first: u32,
+        second: u32,
+        most: u8,
+    ) -> Result<String, AgiError> {
+        for (prompt, number) in [(Prompt::SumListen, first), (Prompt::SumSecond, second)] {
+            self.tell(prompt).await?;
+            self.call.say_digits(&number.to_string()).await?;
+        }
+        // Nobody can have known it.
+        self.ahead = None;
+        self.ask(Prompt::SumType, most).await
     }
 
     /// Asks for digits: those that were typed before it has been said whole count. Empty: nothing was typed.

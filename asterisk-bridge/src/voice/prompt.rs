@@ -14,6 +14,9 @@ pub(crate) enum Prompt {
     WhyLimits,
     CaptchaListen,
     CaptchaType,
+    SumListen,
+    SumSecond,
+    SumType,
     PinType,
     NothingTyped,
     Wrong,
@@ -43,7 +46,7 @@ pub(crate) enum Prompt {
 impl Prompt {
     /// All of them.
     #[cfg(test)]
-    const ALL: [Self; 33] = [
+    const ALL: [Self; 36] = [
         Self::WhyOnboarding,
         Self::WhySourceCountry,
         Self::WhyDestinationCountry,
@@ -53,6 +56,9 @@ impl Prompt {
         Self::WhyLimits,
         Self::CaptchaListen,
         Self::CaptchaType,
+        Self::SumListen,
+        Self::SumSecond,
+        Self::SumType,
         Self::PinType,
         Self::NothingTyped,
         Self::Wrong,
@@ -116,6 +122,9 @@ impl Prompt {
             Self::WhyLimits => "why-limits",
             Self::CaptchaListen => "captcha-listen",
             Self::CaptchaType => "captcha-type",
+            Self::SumListen => "sum-listen",
+            Self::SumSecond => "sum-second",
+            Self::SumType => "sum-type",
             Self::PinType => "pin-type",
             Self::NothingTyped => "nothing-typed",
             Self::Wrong => "wrong",

@@ -6,6 +6,7 @@ use jiff::{Timestamp, ToSpan, civil::Date};
 use tfps_engine::{
     account::Limits,
     decision::Verdict,
+    exposure::Caps,
     number::{Country, plan},
     policy::{Policy, PolicyDocument, RuleMode},
     risk::{FULL_WEIGHT, KnownNumbers, Predictor, RiskModel},
@@ -73,6 +74,8 @@ impl Setup {
             daily_quota: 5_000,
             daily_quota_off_hours: 5_000,
         };
+        // Trunks and call centres are under the same policy, and call abroad for longer than a telephone's cap lets them.
+        policy.exposure = Caps::NONE;
         if self != Self::Default {
             policy.blocked_countries.clear();
         }
@@ -320,7 +323,10 @@ impl fmt::Display for Measured {
 
 #[cfg(test)]
 mod tests {
+    use tfps_engine::decision::Code;
+
     use super::*;
+    use crate::days::Kind;
 
     const SMALL: Scale = Scale {
         accounts: 150,
@@ -357,6 +363,48 @@ mod tests {
             let other = measure(&world, &fraud, &model, SMALL, other);
             assert!(most(&other, 50) >= 3, "{other}");
         }
+    }
+
+    /// The caps of a fresh install, with prices by the estimate: who calls abroad as people do must not notice them.
+    #[test]
+    fn an_ordinary_telephone_does_not_meet_the_default_caps() {
+        let world = World::new(2, 150);
+        let monday = jiff::civil::date(2026, 6, 8);
+        let policy = PolicyDocument {
+            exposure: Caps::default(),
+            ..Setup::EveryCountryOpen.policy()
+        };
+        let predictor = Predictor {
+            model: Arc::new(RiskModel::built_in()),
+            known: Arc::new(KnownNumbers::default()),
+            cleared: Arc::default(),
+        };
+        let policy = Policy::compile(policy).unwrap();
+        let mut house = Simulation::new(policy, Arc::default(), predictor, Arc::default());
+        let mut telephones = std::collections::HashSet::new();
+        for subscriber in &world.subscribers {
+            house.account(&subscriber.id).limits = subscriber.limits();
+            if matches!(subscriber.kind, Kind::Extension | Kind::Home) {
+                telephones.insert(subscriber.id.clone());
+            }
+        }
+        let (mut abroad, mut capped, mut capped_others) = (0, 0, 0);
+        for call in world.history(monday, 14) {
+            let outcome = house.call(&call);
+            let is_capped = outcome.ruling.code == Code::R21;
+            if telephones.contains(&call.attempt.account) {
+                abroad += u64::from(!outcome.stays_home);
+                capped += u64::from(is_capped);
+            } else {
+                capped_others += u64::from(is_capped);
+            }
+        }
+        eprintln!(
+            "{} telephones, {abroad} calls abroad, {capped} over a cap; of trunks and call centres {capped_others}",
+            telephones.len()
+        );
+        assert!(abroad > 200, "{abroad}");
+        assert_eq!(capped, 0);
     }
 
     #[test]

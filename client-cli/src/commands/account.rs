@@ -337,9 +337,11 @@ fn facts(account: &Account) -> Facts {
         .add(
             "daily quota",
             format!(
-                "{}, off hours {}; today {} and {}",
+                "{}{}, off hours {}{}; today {} and {}",
                 count(limits.daily_quota().into()),
+                raised(usage.quota_raised_today),
                 count(limits.daily_quota_off_hours().into()),
+                raised(usage.quota_off_hours_raised_today),
                 count(usage.calls_today.into()),
                 count(usage.calls_today_off_hours.into())
             ),
@@ -377,6 +379,12 @@ fn facts(account: &Account) -> Facts {
         )
         .add_some("email", account.email_address.as_str())
         .add("PIN", if account.has_pin { "set" } else { "none" });
+    if usage.verifications_passed_today > 0 {
+        facts.add(
+            "verifications passed",
+            format!("{} today", usage.verifications_passed_today),
+        );
+    }
     if usage.failed_verifications > 0 {
         facts.add(
             "failed verifications",
@@ -387,6 +395,14 @@ fn facts(account: &Account) -> Facts {
         .add_some("created", time::show(account.create_time.as_ref()))
         .add_some("changed", time::show(account.update_time.as_ref()));
     facts
+}
+
+/// By how much a quota is raised for today.
+fn raised(calls: u32) -> String {
+    if calls == 0 {
+        return String::new();
+    }
+    format!(" and {calls} for today")
 }
 
 fn or_none(countries: &[String]) -> String {
@@ -403,5 +419,13 @@ fn exposure(usage: &AccountUsage) -> String {
         return String::new();
     }
     let minutes = usage.international_seconds_today / 60;
-    format!("cost {} today, {minutes} minutes abroad", usage.cost_today)
+    let estimate = if usage.cost_is_estimated {
+        " (an estimate)"
+    } else {
+        ""
+    };
+    format!(
+        "cost {}{estimate} today, {minutes} minutes abroad",
+        usage.cost_today
+    )
 }

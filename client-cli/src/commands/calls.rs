@@ -69,7 +69,13 @@ const COLUMNS: [Column<OpenCall>; 8] = [
     Column::text("ANSWERED", |call| {
         time::show(call.answered_at.as_ref()).into()
     }),
-    Column::number("PRICE", |call| call.price.as_str().into()),
+    Column::number("PRICE", |call| {
+        if call.price_is_estimated {
+            format!("{} (estimate)", call.price).into()
+        } else {
+            call.price.as_str().into()
+        }
+    }),
     Column::number("COST TODAY", |call| {
         if call.charged {
             call.cost_today.as_str().into()

@@ -4,7 +4,7 @@ use clap::{ArgGroup, Args};
 use tfps_client::{
     Error,
     v1::{
-        CompleteVerificationRequest, CompleteVerificationResponse, Purpose,
+        CaptchaKind, CompleteVerificationRequest, CompleteVerificationResponse, Purpose,
         StartVerificationRequest, StartVerificationResponse, VerificationMethod,
     },
 };
@@ -141,6 +141,9 @@ fn told(started: &StartVerificationResponse) -> String {
 
 /// The captcha that the caller hears, and is to type.
 fn heard(started: &StartVerificationResponse) -> String {
+    if let (CaptchaKind::Arithmetic, [first, second]) = (started.captcha(), &*started.addends) {
+        return format!("the caller hears {first} and {second}, and types the sum:");
+    }
     let spoken: Vec<_> = started.captcha_digits.chars().map(String::from).collect();
     format!("the caller hears {} and types:", spoken.join(" "))
 }

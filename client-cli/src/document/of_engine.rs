@@ -9,7 +9,7 @@ use super::{DocumentError, OUTPUT_ONLY, read};
 const SERVER_ONLY: [&str; 2] = ["etag", "pin"];
 /// What may be empty and then is not there: business hours are written one way or the other, and `policy show` writes the other one
 /// empty.
-const EMPTY_IS_NONE: [&str; 3] = ["weekly", "recurrence", "daily_cost"];
+const EMPTY_IS_NONE: [&str; 2] = ["weekly", "recurrence"];
 
 /// The policy that a text says, in TOML or in JSON, as an engine takes it.
 ///
@@ -24,6 +24,10 @@ pub fn of_engine(text: &str) -> Result<PolicyDocument, DocumentError> {
     };
     let is_kept = |key: &String, value: &mut Plain| {
         let key = key.as_str();
+        // To the server, an empty amount is any amount.
+        if key == "daily_cost" && *value == "" {
+            *value = "0".into();
+        }
         let is_empty = matches!(&*value, Plain::Null)
             || (EMPTY_IS_NONE.contains(&key)
                 && (*value == "" || *value == Plain::Array(Vec::new())));

@@ -35,7 +35,7 @@ impl Money {
     pub const NONE: Self = Self(0);
 
     /// In millionths.
-    pub fn from_millionths(millionths: u64) -> Self {
+    pub const fn from_millionths(millionths: u64) -> Self {
         Self(millionths)
     }
 

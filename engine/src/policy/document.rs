@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DEFAULT, OnUnavailable, PolicyError, ResponseMode, RuleMode, TrainingMode, VerificationMethod,
+    CaptchaKind, DEFAULT, OnUnavailable, PolicyError, Raise, ResponseMode, RuleMode, TrainingMode,
+    VerificationMethod,
 };
 use crate::{
     account::Limits,
@@ -99,13 +100,22 @@ pub struct VerificationDocument {
     pub max_opens: u32,
     /// How long a country that was opened stays so, in minutes; 0: for good.
     pub grace_minutes: u32,
-    /// For how many calls it stays so, with `grace_minutes`; 0: any number.
+    /// For how many calls it stays so, where it does not stay so for good; 0: any number.
     pub grace_calls: u32,
     /// By how much a passed verification raises a quota.
     pub quota_step: u32,
     /// Whether a caller who introduces himself is asked how many calls at once and a day he needs, and may come back
     /// to change them.
     pub ask_limits: bool,
+    /// For how long a passed verification raises a quota: `day` or `for-good`.
+    pub raise: Raise,
+    /// How many verifications an account can pass a day, its onboarding aside; 0: any number.
+    pub max_passed_per_day: u32,
+    /// How long after the first passed verification of a day the next is offered, in seconds; after each further one it is twice as
+    /// long. 0: at once.
+    pub pause_seconds: u32,
+    /// What a captcha asks: `digits` or `arithmetic`.
+    pub captcha: CaptchaKind,
     /// The hash of the policy's PIN, in PHC form; accounts without one of their own are asked for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pin_hash: Option<String>,
@@ -156,6 +166,8 @@ pub struct RiskDocument {
     pub deny_score: u32,
     /// How long a caller who has proved himself may call the number, in minutes.
     pub pass_minutes: u32,
+    /// The score from which no captcha will do, but the account's own PIN, 1 to 100; 101: never.
+    pub pin_score: u32,
 }
 
 /// What an account starts with.
@@ -323,6 +335,24 @@ impl PolicyDocument {
                 1_000_000,
             ),
             (
+                "verification.max_passed_per_day",
+                verification.max_passed_per_day,
+                0,
+                1_000_000,
+            ),
+            (
+                "verification.pause_seconds",
+                verification.pause_seconds,
+                0,
+                DAY,
+            ),
+            (
+                "exposure.assumed_minutes",
+                self.exposure.assumed_minutes,
+                0,
+                1_440,
+            ),
+            (
                 "repeats.max_repeats",
                 self.repeats.max_repeats,
                 1,
@@ -350,11 +380,14 @@ impl PolicyDocument {
             ),
             ("risk.challenge_score", self.risk.challenge_score, 1, 101),
             ("risk.deny_score", self.risk.deny_score, 1, 101),
+            ("risk.pin_score", self.risk.pin_score, 1, 101),
             ("risk.pass_minutes", self.risk.pass_minutes, 1, 366 * 1_440),
         ] {
             within(field, value as usize, low, high)?;
         }
-        if verification.grace_calls > 0 && verification.grace_minutes == 0 {
+        // The default number of calls is nothing to a country that is opened for good.
+        let is_default = verification.grace_calls == VerificationDocument::default().grace_calls;
+        if verification.grace_calls > 0 && verification.grace_minutes == 0 && !is_default {
             return Err(PolicyError::new(
                 "verification.grace_calls",
                 "needs grace_minutes: with 0 minutes a country is opened for good",
@@ -430,10 +463,14 @@ impl Default for VerificationDocument {
             onboardings_per_trunk: 100,
             onboardings_per_domain: 200,
             max_opens: 5,
-            grace_minutes: 0,
-            grace_calls: 0,
+            grace_minutes: 1_440,
+            grace_calls: 20,
             quota_step: 1,
             ask_limits: false,
+            raise: Raise::Day,
+            max_passed_per_day: 3,
+            pause_seconds: 60,
+            captcha: CaptchaKind::Digits,
             pin_hash: None,
         }
     }
@@ -474,6 +511,7 @@ impl Default for RiskDocument {
             challenge_score: 90,
             deny_score: 98,
             pass_minutes: 1_440,
+            pin_score: 95,
         }
     }
 }

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     account::Limits,
     exposure::{Rates, Tariff},
-    number::{Country, CountrySet, DialPlan, E164},
+    number::{CountrySet, DialPlan, E164, NumberFacts},
     rules::Rule,
     schedule::{self, BusinessHours, HoursError},
     usage::{FailureLimit, FailureLimits, OnboardingLimits},
@@ -86,6 +86,26 @@ pub enum VerificationMethod {
     Captcha,
     /// The account's PIN, or the policy's.
     Pin,
+}
+
+/// For how long a passed verification raises a quota.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Raise {
+    /// For the day on which it was passed.
+    Day,
+    /// For good.
+    ForGood,
+}
+
+/// What a captcha asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CaptchaKind {
+    /// Digits are read out, to be typed as they are.
+    Digits,
+    /// A sum is asked for.
+    Arithmetic,
 }
 
 /// What to do when reputation does not answer.
@@ -229,12 +249,10 @@ impl Policy {
         self.document.new_accounts.maximum
     }
 
-    /// What a call to a number of a country adds to its account's exposure; `None`: the policy caps none.
-    pub fn tariff(&self, number: &E164, country: Option<Country>, rates: &Rates) -> Option<Tariff> {
-        self.document.exposure.any().then(|| Tariff {
-            price: rates.of(number).unwrap_or_default(),
-            abroad: country != Some(self.dial_plan.home_country()),
-        })
+    /// What a call to a number adds to its account's exposure; `None`: nothing that the policy caps.
+    pub fn tariff(&self, number: &E164, plan: &NumberFacts, rates: &Rates) -> Option<Tariff> {
+        let home = self.dial_plan.home_country();
+        self.document.exposure.tariff(number, plan, home, rates)
     }
 
     /// The calendar day and the hour of the clock in the policy's time zone.

@@ -1,7 +1,8 @@
 //! V04, R11 and V05, R09: the daily quota is reached, in business hours and off hours.
 //!
 //! A day is a calendar day in the policy's time zone; only allowed calls use quota, and the two quotas do not add up.
-//! A quota that has reached the policy's maximum can't be raised by a verification: then the call is denied.
+//! What verifications raised a quota by for the day counts. A quota that has reached the policy's maximum can't be raised by a
+//! verification: then the call is denied.
 
 use super::{Finding, Objection, Rule};
 use crate::{
@@ -21,7 +22,7 @@ pub(crate) fn rule(facts: &Facts<'_>) -> Rule {
 
 pub(crate) fn check(facts: &Facts<'_>, occupancy: &Occupancy) -> Finding {
     let used = occupancy.today_in(facts.off_hours);
-    let (_, quota) = facts.limits().in_hours(facts.off_hours);
+    let quota = facts.daily_quota();
     if used < quota {
         return Finding::Passes;
     }
@@ -56,6 +57,6 @@ pub(crate) fn seen(facts: &Facts<'_>, occupancy: &Occupancy) -> String {
     format!(
         "{} calls of today's {} are used",
         occupancy.today_in(facts.off_hours),
-        facts.limits().in_hours(facts.off_hours).1
+        facts.daily_quota()
     )
 }

@@ -1,4 +1,8 @@
 //! V06, R18: the call is predicted to be fraud.
+//!
+//! A captcha shows that somebody listens, not that it is the account's owner. So from the policy's `pin_score` on only a PIN of the
+//! account's own will do, and an account without one is denied; the policy's PIN, which many know, does not count. A pass that was
+//! given for a lower score does not help either.
 
 use super::{Asked, Finding, Objection, Rule};
 use crate::{
@@ -30,6 +34,17 @@ fn evaluate(facts: &Facts<'_>) -> Finding {
     if u32::from(score) < limit.challenge_score {
         return Finding::Passes;
     }
+    if u32::from(score) >= limit.pin_score && !has_pin(facts) {
+        return Objection::denial(
+            Rule::Risk,
+            Code::R18,
+            format!(
+                "{}; from {} on the account's own PIN is asked for, and it has none",
+                reason(facts),
+                limit.pin_score
+            ),
+        );
+    }
     let passes = &facts.standing.watch.passes;
     if passes.open(&facts.call.account, &to.number, facts.at) {
         return Finding::Skips("the caller has proved himself for this number");
@@ -40,6 +55,13 @@ fn evaluate(facts: &Facts<'_>) -> Finding {
         (Code::V06, Purpose::Risk),
         reason(facts),
     )
+}
+
+fn has_pin(facts: &Facts<'_>) -> bool {
+    facts
+        .standing
+        .account
+        .is_some_and(|account| account.has_pin)
 }
 
 fn reason(facts: &Facts<'_>) -> String {
@@ -74,7 +96,7 @@ fn seen(facts: &Facts<'_>) -> String {
         format!("risk {} of 100: {}", assessment.score, signals.join("; "))
     });
     format!(
-        "{told}; a human is asked for from {}, a call is denied from {}",
-        limit.challenge_score, limit.deny_score
+        "{told}; a human is asked for from {}, the account's own PIN from {}, a call is denied from {}",
+        limit.challenge_score, limit.pin_score, limit.deny_score
     )
 }

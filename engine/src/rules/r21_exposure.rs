@@ -10,7 +10,7 @@ pub(crate) const RULE: Rule = Rule::Exposure;
 
 pub(crate) fn check(facts: &Facts<'_>, ledger: &Ledger) -> Finding {
     let Some(tariff) = facts.tariff() else {
-        return Finding::Skips("the policy caps neither cost nor minutes abroad");
+        return Finding::Skips("the call adds nothing that the policy caps");
     };
     let spent = ledger.exposure(facts.day, facts.at);
     match facts.policy().document.exposure.reached(&spent, &tariff) {
@@ -21,10 +21,14 @@ pub(crate) fn check(facts: &Facts<'_>, ledger: &Ledger) -> Finding {
 
 pub(crate) fn seen(facts: &Facts<'_>, ledger: &Ledger) -> String {
     let spent = ledger.exposure(facts.day, facts.at);
-    let price = facts.tariff().unwrap_or_default().price;
+    let tariff = facts.tariff().unwrap_or_default();
+    let mark = |estimated| if estimated { " (an estimate)" } else { "" };
     format!(
-        "a minute costs {price}; today's calls have cost {:.2} and lasted {} minutes abroad",
+        "a minute costs {}{}; today's calls have cost {:.2}{} and lasted {} minutes abroad",
+        tariff.price,
+        mark(tariff.estimated),
         spent.cost,
+        mark(spent.estimated),
         spent.seconds_abroad / 60
     )
 }

@@ -77,6 +77,7 @@ impl Simulation {
         let duration = call.duration.max(SignedDuration::ZERO);
         let account = &call.attempt.account;
         let ledger = &mut self.residents.of(account, &self.policy).ledger;
+        ledger.settle(self.calls.into());
         let Some(open) = ledger.calls.get_mut(self.calls.into()) else {
             return;
         };

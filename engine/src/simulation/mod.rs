@@ -6,6 +6,8 @@
 
 mod in_progress;
 mod replay;
+#[cfg(test)]
+mod stolen_account;
 mod tally;
 
 pub use in_progress::Cut;
@@ -30,7 +32,7 @@ use crate::{
     number::{E164, plan},
     policy::Policy,
     risk::Predictor,
-    usage::{Grant, GrantKind, HabitDay, Ledger, SlotTimes, Watch},
+    usage::{Day, Grant, GrantKind, HabitDay, Ledger, SlotTimes, Watch},
 };
 
 /// How many challenges a call can meet: each opens something, and there are no more purposes.
@@ -226,6 +228,12 @@ impl Simulation {
             _ => None,
         };
         let account = &call.attempt.account;
+        let day = Day::of(self.policy.local(call.at).date());
+        let resident = self.residents.of(account, &self.policy);
+        let limits = resident.account.limits;
+        let verified = resident.ledger.verified(day);
+        let verified = verified.with(Some(purpose), &limits, &self.policy, call.at);
+        resident.ledger.set_verified(verified);
         if purpose == Purpose::Risk {
             let minutes = i64::from(self.policy.document.risk.pass_minutes);
             if let Ok(number) = self.policy.dial_plan.destination(&call.attempt.dialed) {

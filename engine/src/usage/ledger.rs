@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use thin_vec::ThinVec;
 
-use super::{Day, HabitDay, Habits, OpenCalls, Traits};
+use super::{Day, HabitDay, Habits, OpenCalls, Traits, Verified};
 use crate::{exposure::Exposure, number::Country};
 
 /// Which way a grant opens a country.
@@ -69,6 +69,8 @@ pub struct Ledger {
     grants: ThinVec<Grant>,
     /// What the day's calls that have ended came to; there is a million accounts, and few have a cap.
     spent: Option<Box<Spent>>,
+    /// The verifications that were passed on the last day on which there was one; few accounts have any.
+    verified: Option<Box<Verified>>,
     habits: Habits,
 }
 
@@ -76,6 +78,20 @@ impl Ledger {
     /// What the account usually does.
     pub fn habits(&self) -> &Habits {
         &self.habits
+    }
+
+    /// The verifications that the account passed on a day.
+    pub fn verified(&self, day: Day) -> Verified {
+        self.verified
+            .as_deref()
+            .copied()
+            .unwrap_or_default()
+            .on(day)
+    }
+
+    /// Sets the verifications of a day.
+    pub fn set_verified(&mut self, verified: Verified) {
+        self.verified = (verified.passed > 0).then(|| Box::new(verified));
     }
 
     /// Learns from an allowed call what the account usually does.
@@ -123,6 +139,7 @@ impl Ledger {
     /// Sets the day's counters to zero.
     pub fn reset(&mut self, at: Timestamp) {
         (self.today, self.today_off_hours) = (0, 0);
+        self.verified = None;
         if let Some(spent) = &mut self.spent {
             spent.exposure = Exposure::default();
         }
@@ -159,7 +176,18 @@ impl Ledger {
         }
     }
 
-    /// Adds what calls of a day came to that have ended. A day that has passed is passed over.
+    /// It is known what has become of a call: what was assumed of it no longer counts.
+    pub fn settle(&mut self, key: u128) {
+        let assumed = self.calls.assumed_of(key);
+        if let Some(call) = self.calls.get_mut(key) {
+            call.assumed_seconds = 0;
+        }
+        if let Some(spent) = &mut self.spent {
+            spent.exposure.take_back(assumed);
+        }
+    }
+
+    /// Adds what calls of a day came to that have ended, or are assumed to come to. A day that has passed is passed over.
     pub fn charge(&mut self, day: Day, exposure: Exposure) {
         if exposure == Exposure::default() {
             return;
@@ -296,6 +324,7 @@ mod tests {
             tariff: Some(Tariff {
                 price,
                 abroad: true,
+                ..Tariff::default()
             }),
             ..OpenCall::new(key, until)
         };
@@ -445,17 +474,56 @@ mod tests {
         let mut ledger = Ledger::default();
         let until = (noon() + 1.hours()).as_second();
         for key in 0..4_096 {
-            assert!(!ledger.calls.is_full(key, noon()), "{key}");
-            ledger.calls.start(key, "a84b4c76e66710", until, noon());
+            assert!(!ledger.calls.is_full(noon()), "{key}");
+            let name = CallName {
+                key: Some(key),
+                attempt_key: "",
+                call_id: "a84b4c76e66710",
+            };
+            ledger.calls.start(key, &name, until, noon());
         }
-        assert!(ledger.calls.is_full(4_096, noon()));
-        assert!(!ledger.calls.is_full(0, noon()), "one that is there");
+        assert!(ledger.calls.is_full(noon()));
         assert!(
-            !ledger.calls.is_full(4_096, noon() + 2.hours()),
+            !ledger.calls.is_full(noon() + 2.hours()),
             "their leases are over"
         );
         ledger.calls.end(7);
-        assert!(!ledger.calls.is_full(4_096, noon()));
+        assert!(!ledger.calls.is_full(noon()));
+    }
+
+    #[test]
+    fn what_is_assumed_of_a_call_counts_until_it_is_known() {
+        let mut ledger = Ledger::default();
+        let tariff = Tariff {
+            abroad: true,
+            ..Tariff::default()
+        };
+        let assume = |ledger: &mut Ledger, key, at| {
+            let call = OpenCall {
+                tariff: Some(tariff),
+                assumed_seconds: 180,
+                ..OpenCall::new(key, noon().as_second() + 10)
+            };
+            ledger.calls.allow(call, at);
+            ledger.charge(MONDAY, tariff.for_seconds(180));
+        };
+        beginning(&mut ledger, MONDAY, noon());
+        for key in 1..=3 {
+            assume(&mut ledger, key, noon());
+        }
+        assert_eq!(seconds(&ledger, MONDAY, noon()), 540);
+        ledger.settle(1);
+        ledger.settle(1);
+        assert_eq!(seconds(&ledger, MONDAY, noon()), 360);
+        // Nothing is told of the second, which is forgotten: what was assumed stays.
+        ledger.calls.end(2);
+        ledger.settle(2);
+        assert_eq!(seconds(&ledger, MONDAY, noon()), 360);
+        // What was assumed yesterday takes nothing from today.
+        beginning(&mut ledger, TUESDAY, noon() + 12.hours());
+        ledger.charge(TUESDAY, tariff.for_seconds(60));
+        ledger.settle(3);
+        assert_eq!(seconds(&ledger, TUESDAY, noon() + 12.hours()), 60);
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod past;
 mod pin_networks;
 mod ranges;
 mod repeats;
+mod verified;
 mod witnesses;
 
 pub use dialing::{Dialing, DialingPattern};
@@ -34,6 +35,7 @@ pub use past::Past;
 pub use pin_networks::PinNetworks;
 pub use ranges::{Elsewhere, RangeCaller, RangeCallers, Ranges, Tested};
 pub use repeats::{Repeats, Repetition};
+pub use verified::{Verified, Withheld};
 
 use std::sync::atomic::{AtomicI64, Ordering};
 

@@ -51,6 +51,8 @@ pub struct OpenCall {
     pub until: i64,
     /// What it costs, where the policy caps that.
     pub tariff: Option<Tariff>,
+    /// How long it was assumed to last when it was allowed, in seconds: it was charged so, until it is known better. 0: it was not.
+    pub assumed_seconds: u32,
     /// When it was answered, in seconds since 1970.
     pub answered_at: Option<i64>,
     /// What came before this, in seconds since 1970, is charged for no more: it was yesterday, or somebody has set the
@@ -72,6 +74,7 @@ impl OpenCall {
             holds: true,
             until,
             tariff: None,
+            assumed_seconds: 0,
             answered_at: None,
             charged_from: i64::MIN,
         }
@@ -229,6 +232,7 @@ impl OpenCalls {
                 other.emergency = call.emergency;
                 other.tariff = call.tariff;
                 other.decided |= call.decided;
+                other.assumed_seconds = other.assumed_seconds.saturating_add(call.assumed_seconds);
             }
             None => {
                 let untold = self.0.iter().filter(|call| call.is_untold(now));
@@ -284,6 +288,23 @@ impl OpenCalls {
         call
     }
 
+    /// What is assumed of a call, as it was charged.
+    pub fn assumed_of(&self, key: u128) -> Exposure {
+        let call = self.get(key).filter(|call| call.assumed_seconds > 0);
+        let charged = call.and_then(|call| {
+            let tariff = call.tariff?;
+            Some(tariff.for_seconds(call.assumed_seconds.into()))
+        });
+        charged.unwrap_or_default()
+    }
+
+    /// What was assumed of them is charged for no more.
+    pub fn assume_nothing(&mut self) {
+        for call in &mut self.0 {
+            call.assumed_seconds = 0;
+        }
+    }
+
     /// What a call that was answered for so long comes to when it ends; `None`: for as long as is known.
     pub fn exposure_of(&self, key: u128, answered_for: Option<u64>, at: Timestamp) -> Exposure {
         let now = at.as_second();
@@ -319,6 +340,7 @@ impl OpenCalls {
             .retain(|call| call.until > now || (call.answered_at.is_none() && call.lasts(now)));
         for call in &mut self.0 {
             call.charged_from = call.charged_from.max(from);
+            call.assumed_seconds = 0;
         }
     }
 }

@@ -29,11 +29,14 @@ pub struct PolicyView {
 impl PolicyView {
     fn new(record: PolicyRecord, policy: Arc<Policy>, snapshot: &Snapshot) -> Self {
         let mut notices = policy.notices();
-        if policy.document.exposure.daily_cost > Money::NONE && snapshot.rates.is_empty() {
-            notices.push(
+        let exposure = &policy.document.exposure;
+        if exposure.daily_cost > Money::NONE && snapshot.rates.is_empty() {
+            let notice = if exposure.estimate {
+                "exposure.daily_cost is reckoned by a rough estimate in US dollars: the server has no rates (exposure.rates_file)"
+            } else {
                 "exposure.daily_cost caps nothing: the server has no rates (exposure.rates_file)"
-                    .to_owned(),
-            );
+            };
+            notices.push(notice.to_owned());
         }
         Self {
             record,

@@ -160,17 +160,22 @@ pub(super) fn rule(record: &mut DecisionRecord, judgement: Judgement, policy: &P
 }
 
 pub(super) fn used(record: &mut DecisionRecord, facts: &Facts<'_>, occupancy: &Occupancy) {
-    let (concurrent_limit, daily_quota) = facts.limits().in_hours(facts.off_hours);
+    let (concurrent_limit, _) = facts.limits().in_hours(facts.off_hours);
     record.concurrent = facts.call.concurrent_calls.unwrap_or(occupancy.concurrent);
     record.concurrent_limit = concurrent_limit;
     record.calls_today = occupancy.today_in(facts.off_hours);
-    record.daily_quota = daily_quota;
+    record.daily_quota = facts.daily_quota();
 }
 
 pub(super) fn reserved(record: &mut DecisionRecord, reservation: &Reservation) {
     record.counted = reservation.counted;
     record.slot_until = reservation.slot_until.unwrap_or_default();
     record.grants = reservation.grants.into_iter().flatten().collect();
+    let (seconds, assumed) = reservation.assumed;
+    record.assumed_seconds = seconds;
+    record.assumed_cost = assumed.cost.millionths();
+    record.assumed_seconds_abroad = assumed.seconds_abroad;
+    record.assumed_cost_is_estimated = assumed.estimated;
 }
 
 /// The verdict as the API numbers it.

@@ -270,6 +270,7 @@ impl From<VerifyError> for Status {
             }
             VerifyError::Blocked(_) => plain(Code::FailedPrecondition, "ACCOUNT_BLOCKED", &error),
             VerifyError::Locked { .. } => plain(Code::FailedPrecondition, "LOCKED", &error),
+            VerifyError::Withheld { .. } => plain(Code::FailedPrecondition, "WITHHELD", &error),
             VerifyError::UsedUp(_) => plain(Code::FailedPrecondition, "CHALLENGE_USED_UP", &error),
             VerifyError::Full(_) => plain(Code::FailedPrecondition, "TOO_MANY_ONBOARDED", &error),
             VerifyError::NoPin(_) | VerifyError::NoPinOfUnknown(_) => {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use tfps_engine::policy::VerificationMethod;
 use tfps_proto::v1::{
     CompleteVerificationRequest, CompleteVerificationResponse, StartVerificationRequest,
     StartVerificationResponse,
@@ -16,7 +15,7 @@ use crate::{
     auth::Permission,
     check::purpose_number,
     state::About,
-    verify::{Verifier, Wanted},
+    verify::{Question, Verifier, Wanted},
 };
 
 /// The most digits that can be typed.
@@ -45,15 +44,23 @@ impl VerifyService for VerifyRpc {
         let verifier = Arc::clone(&self.0);
         let opened =
             uninterrupted(async move { Ok(verifier.start(&caller, wanted).await?) }).await?;
-        let digit_count = match opened.method {
-            VerificationMethod::Captcha => u32::try_from(opened.digits.len()).unwrap_or_default(),
-            VerificationMethod::Pin | VerificationMethod::None => 0,
+        let digit_count = opened.question.as_ref().map(Question::digit_count);
+        let (captcha, captcha_digits, addends) = match opened.question {
+            Some(Question::Digits(digits)) => (v1::CaptchaKind::Digits, digits, Vec::new()),
+            Some(Question::Sum(first, second)) => (
+                v1::CaptchaKind::Arithmetic,
+                String::new(),
+                vec![first, second],
+            ),
+            None => Default::default(),
         };
         Ok(Response::new(StartVerificationResponse {
             verification_id: opened.id,
             method: convert::policy::method(opened.method).into(),
-            captcha_digits: opened.digits,
-            digit_count,
+            captcha: captcha.into(),
+            captcha_digits,
+            addends,
+            digit_count: digit_count.unwrap_or_default(),
             expires_at: Some(convert::timestamp(opened.expires_at)),
             attempts_left: opened.attempts_left,
             purpose: match opened.pending.about {
@@ -109,6 +116,7 @@ impl VerifyService for VerifyRpc {
         Ok(Response::new(CompleteVerificationResponse {
             passed: completed.passed,
             change: completed.change,
+            daily_quota: completed.daily_quota.unwrap_or_default(),
             attempts_left: completed.attempts_left,
             locked_until: completed.locked_until.map(convert::timestamp),
             account: completed.account.map(convert::account::record),

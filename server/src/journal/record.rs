@@ -137,6 +137,18 @@ pub struct DecisionRecord {
     /// The key of the attempt, as the switch made it; the database does not have it.
     #[prost(string, tag = "42")]
     pub attempt_key: String,
+    /// How long the call is assumed to last until it is known, in seconds; 0: nothing was charged for that.
+    #[prost(uint32, tag = "60")]
+    pub assumed_seconds: u32,
+    /// What it was charged with for that, in millionths.
+    #[prost(uint64, tag = "61")]
+    pub assumed_cost: u64,
+    /// How many seconds abroad it was charged with for that.
+    #[prost(uint64, tag = "62")]
+    pub assumed_seconds_abroad: u64,
+    /// Whether that cost is an estimate.
+    #[prost(bool, tag = "63")]
+    pub assumed_cost_is_estimated: bool,
 }
 
 /// One reason for a risk score.
@@ -162,6 +174,15 @@ impl DecisionRecord {
     /// When it was decided.
     pub fn time(&self) -> Timestamp {
         Timestamp::from_millisecond(self.decided_at).unwrap_or_default()
+    }
+
+    /// What it was charged with when it was allowed.
+    pub fn assumed(&self) -> Exposure {
+        Exposure {
+            cost: Money::from_millionths(self.assumed_cost),
+            estimated: self.assumed_cost_is_estimated,
+            seconds_abroad: self.assumed_seconds_abroad,
+        }
     }
 
     /// The day in the policy's time zone.
@@ -215,7 +236,7 @@ pub struct CallRecord {
     /// Whether somebody calls for help.
     #[prost(bool, tag = "10")]
     pub emergency: bool,
-    /// With the end: the day that it is charged to, as YYYYMMDD.
+    /// The day that it is charged to, or that what was assumed of it is taken back from, as YYYYMMDD.
     #[prost(int32, tag = "11")]
     pub day: i32,
     /// With the end: what it has cost on that day, in millionths.
@@ -230,6 +251,18 @@ pub struct CallRecord {
     /// The key of its attempt; empty where it is not told.
     #[prost(string, tag = "15")]
     pub attempt_key: String,
+    /// Whether it is known by this what becomes of the call: what was assumed of it no longer counts.
+    #[prost(bool, tag = "60")]
+    pub settles: bool,
+    /// What that had cost, in millionths.
+    #[prost(uint64, tag = "61")]
+    pub assumed_cost: u64,
+    /// How many seconds abroad that were.
+    #[prost(uint64, tag = "62")]
+    pub assumed_seconds_abroad: u64,
+    /// Whether the cost is an estimate.
+    #[prost(bool, tag = "63")]
+    pub cost_is_estimated: bool,
 }
 
 impl CallRecord {
@@ -242,7 +275,17 @@ impl CallRecord {
     pub fn exposure(&self) -> Exposure {
         Exposure {
             cost: Money::from_millionths(self.cost),
+            estimated: self.cost_is_estimated,
             seconds_abroad: self.seconds_abroad,
+        }
+    }
+
+    /// What was assumed of it and no longer counts.
+    pub fn taken_back(&self) -> Exposure {
+        Exposure {
+            cost: Money::from_millionths(self.assumed_cost),
+            seconds_abroad: self.assumed_seconds_abroad,
+            ..Exposure::default()
         }
     }
 }

@@ -266,13 +266,22 @@ fn decided_at(record: &Record) -> Option<i64> {
     }
 }
 
+/// What is counted of an account on a day.
+#[derive(Debug, Default)]
+struct DayCounts {
+    business: u32,
+    off_hours: u32,
+    exposure: Exposure,
+    taken_back: Exposure,
+}
+
 /// What a run of records comes to in the database.
 fn shipment(records: Vec<(Position, Record)>, position: Position) -> Shipment {
     let mut shipment = Shipment {
         position,
         ..Shipment::default()
     };
-    let mut usage: HashMap<(AccountId, i32), (u32, u32, Exposure)> = HashMap::new();
+    let mut usage: HashMap<(AccountId, i32), DayCounts> = HashMap::new();
     let mut grants: HashMap<i64, i64> = HashMap::new();
     for (_, record) in records {
         match record.entry {
@@ -280,13 +289,13 @@ fn shipment(records: Vec<(Position, Record)>, position: Position) -> Shipment {
                 if decision.counted
                     && let Some(account) = decision.account()
                 {
-                    let (business, off_hours, _) =
-                        usage.entry((account, decision.day)).or_default();
+                    let counts = usage.entry((account, decision.day)).or_default();
                     *if decision.off_hours {
-                        off_hours
+                        &mut counts.off_hours
                     } else {
-                        business
+                        &mut counts.business
                     } += 1;
+                    counts.exposure.add(decision.assumed());
                 }
                 for grant in &decision.grants {
                     *grants.entry(*grant).or_default() += 1;
@@ -294,11 +303,13 @@ fn shipment(records: Vec<(Position, Record)>, position: Position) -> Shipment {
                 shipment.decisions.push(decision);
             }
             Some(Entry::Call(call)) => {
-                if call.exposure() != Exposure::default()
+                let (charged, taken_back) = (call.exposure(), call.taken_back());
+                if (charged != Exposure::default() || taken_back != Exposure::default())
                     && let Some(account) = call.account()
                 {
-                    let (.., exposure) = usage.entry((account, call.day)).or_default();
-                    exposure.add(call.exposure());
+                    let counts = usage.entry((account, call.day)).or_default();
+                    counts.exposure.add(charged);
+                    counts.taken_back.add(taken_back);
                 }
                 shipment.calls.push(call);
             }
@@ -313,15 +324,14 @@ fn shipment(records: Vec<(Position, Record)>, position: Position) -> Shipment {
     }
     shipment.usage = usage
         .into_iter()
-        .map(
-            |((account, day), (business, off_hours, exposure))| DayUsage {
-                account,
-                day,
-                business,
-                off_hours,
-                exposure,
-            },
-        )
+        .map(|((account, day), counts)| DayUsage {
+            account,
+            day,
+            business: counts.business,
+            off_hours: counts.off_hours,
+            exposure: counts.exposure,
+            taken_back: counts.taken_back,
+        })
         .collect();
     shipment.grants = grants.into_iter().collect();
     shipment

@@ -17,6 +17,9 @@ use crate::{
     journal::{CallRecord, Entry, Progress, Record},
 };
 
+/// The causes (Q.850) that a call which was answered ends with: none told, normal call clearing, normal unspecified.
+const ENDS_OF_ANSWERED_CALLS: [u32; 3] = [0, 16, 31];
+
 /// A call's progress as a switch tells it.
 #[derive(Clone, Debug)]
 pub struct CallProgress {
@@ -119,6 +122,7 @@ impl Learner {
             _ => None,
         };
         let exposure = record.exposure();
+        let settles = record.settles;
         let entry = Record {
             entry: Some(Entry::Call(record)),
         };
@@ -148,7 +152,13 @@ impl Learner {
                 open.answered_at.get_or_insert(answered_at);
             }
             self.state.in_progress.add(&call.account);
+            if settles {
+                ledger.settle(key);
+            }
         } else if let Some(key) = known {
+            if settles {
+                ledger.settle(key);
+            }
             self.test_call(key, call, ledger, now);
             ledger.calls.end(key);
             if let Some(day) = day {
@@ -211,7 +221,15 @@ impl Learner {
             let exposure = ledger.calls.exposure_of(key, told, now);
             record.day = day.digits();
             record.cost = exposure.cost.millionths();
+            record.cost_is_estimated = exposure.estimated;
             record.seconds_abroad = exposure.seconds_abroad;
+        }
+        if settles(call, answered_at.is_some()) {
+            let assumed = ledger.calls.assumed_of(key);
+            record.settles = true;
+            record.day = day.digits();
+            record.assumed_cost = assumed.cost.millionths();
+            record.assumed_seconds_abroad = assumed.seconds_abroad;
         }
         Some(day)
     }
@@ -237,6 +255,19 @@ fn named(call: &CallProgress, ledger: &Ledger, record: &mut CallRecord) -> Optio
         }
     }
     Some(open.key)
+}
+
+/// Whether it is known by this how long a call lasts, so that nothing need be assumed of it: it is answered, and so counts while it
+/// lasts; or it has ended, and it is told for how long it was answered, or that it was not. A call that ended as calls do, and of which
+/// nothing else was told, may have lasted for hours.
+fn settles(call: &CallProgress, was_answered: bool) -> bool {
+    match call.progress {
+        Progress::Started => false,
+        Progress::Answered => true,
+        Progress::Ended => {
+            was_answered || call.duration.is_some() || !ENDS_OF_ANSWERED_CALLS.contains(&call.cause)
+        }
+    }
 }
 
 fn milliseconds(duration: Duration) -> i64 {

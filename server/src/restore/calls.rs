@@ -25,9 +25,16 @@ pub(super) fn reserve(state: &State, decision: &DecisionRecord, at: Timestamp) {
     };
     let number = E164::from_digits(&decision.e164).ok();
     let tariff = number.and_then(|number| tariff(state, &account, &number));
+    let snapshot = state.snapshot.load();
+    let today = Day::of(state.policy(&snapshot, &account).local(at).date());
     let call = OpenCall {
         number,
         tariff,
+        assumed_seconds: if decision.day() == today {
+            decision.assumed_seconds
+        } else {
+            0
+        },
         holds: decision.concurrent_calls.is_none(),
         decided: true,
         call_id: decision.call_id.as_str().into(),
@@ -44,8 +51,7 @@ pub(super) fn reserve(state: &State, decision: &DecisionRecord, at: Timestamp) {
 fn tariff(state: &State, account: &AccountId, number: &E164) -> Option<Tariff> {
     let snapshot = state.snapshot.load();
     let policy = state.policy(&snapshot, account);
-    let country = plan::look_up(number).country;
-    policy.tariff(number, country, &snapshot.rates)
+    policy.tariff(number, &plan::look_up(number), &snapshot.rates)
 }
 
 /// A call that had started before the start, and had not ended.
@@ -105,6 +111,14 @@ pub(super) fn progress(state: &State, call: &CallRecord, fresh: bool, at: Timest
     };
     let mut ledger = ledger.lock();
     let known = ledger.calls.find(&name, event).map(|call| call.key);
+    if let Some(key) = known.filter(|_| call.settles) {
+        if fresh {
+            ledger.settle(key);
+        } else if let Some(open) = ledger.calls.get_mut(key) {
+            // The database has it.
+            open.assumed_seconds = 0;
+        }
+    }
     if ended {
         state.recent.end(&account, call, at);
         if let Some(key) = known {

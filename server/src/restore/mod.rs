@@ -277,6 +277,11 @@ async fn usage(store: &dyn Store, state: &State, at: Timestamp) -> Result<(), Re
             ledger.lock().grant(grant_of(&grant), at);
         }
     }
+    for (account, verified) in store.verified_since(at - LONGEST_DAY).await? {
+        if let Some(ledger) = state.ledger(&account) {
+            ledger.lock().set_verified(verified);
+        }
+    }
     for call in store.open_calls(at - LONGEST_DAY).await? {
         calls::open_call(state, &call, at);
     }
@@ -319,13 +324,20 @@ fn replay(
                     }
                 }
                 Some(Entry::Call(call)) => calls::progress(state, &call, fresh, at),
-                Some(Entry::Reset(reset)) if fresh => {
+                Some(Entry::Reset(reset)) => {
                     let ledger = AccountId::new(&reset.username, &reset.domain)
                         .ok()
                         .and_then(|id| state.ledger(&id));
                     if let Some(ledger) = ledger {
-                        let when = Timestamp::from_millisecond(reset.at).unwrap_or(at);
-                        ledger.lock().reset(when);
+                        let mut ledger = ledger.lock();
+                        ledger.calls.assume_nothing();
+                        if fresh {
+                            let when = Timestamp::from_millisecond(reset.at).unwrap_or(at);
+                            // What was passed since is in the database, which the reset cleared before.
+                            let verified = ledger.verified(Day::default());
+                            ledger.reset(when);
+                            ledger.set_verified(verified);
+                        }
                     }
                 }
                 _ => {}
@@ -350,6 +362,7 @@ fn count(state: &State, decision: &DecisionRecord) {
     let ledger = state.ledger_or_stranger(&account);
     let mut ledger = ledger.lock();
     ledger.count(decision.day(), decision.off_hours);
+    ledger.charge(decision.day(), decision.assumed());
     for grant in &decision.grants {
         ledger.adjust_grant(*grant, -1);
     }

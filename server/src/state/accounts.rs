@@ -167,6 +167,7 @@ mod tests {
             destination_countries: CountrySet::new(),
             blocked: RareText::default(),
             policy: RareText::default(),
+            has_pin: false,
         }
     }
 

@@ -28,6 +28,7 @@ use tfps_engine::{
     call::AccountId,
     lists::{Change, EntryKey, ListEntry},
     number::E164,
+    usage::Verified,
 };
 
 use crate::journal::{DecisionRecord, Position};
@@ -83,6 +84,13 @@ pub trait Store: Send + Sync + 'static {
     async fn update_account(&self, record: &AccountRecord) -> Result<(), StoreError>;
     /// Deletes an account and what hangs on it; with a version, only that one.
     async fn delete_account(&self, id: &AccountId, version: Option<i64>) -> Result<(), StoreError>;
+    /// Forgets what verifications an account passed on a day.
+    async fn forget_verified(&self, id: &AccountId) -> Result<(), StoreError>;
+    /// The days on which accounts passed verifications since a moment.
+    async fn verified_since(
+        &self,
+        since: Timestamp,
+    ) -> Result<Vec<(AccountId, Verified)>, StoreError>;
     /// Forgets an account's failed verifications.
     async fn forget_failures(&self, id: &AccountId) -> Result<(), StoreError>;
 
@@ -144,11 +152,13 @@ pub trait Store: Send + Sync + 'static {
     async fn verification(&self, id: &str) -> Result<VerificationRecord, StoreError>;
     /// Records that an opened verification failed.
     async fn fail_verification(&self, id: &str, at: Timestamp) -> Result<(), StoreError>;
-    /// Records that an opened verification passed, with what it changes, all or nothing. A grant gets its number.
+    /// Records that an opened verification passed, with what it changes and, where it counts, what its account's verifications of the
+    /// day come to with it, all or nothing. A grant gets its number.
     async fn pass_verification(
         &self,
         id: &str,
         change: Passed,
+        verified: Option<(&AccountId, &Verified)>,
         at: Timestamp,
     ) -> Result<Passed, StoreError>;
     /// Uses a passed verification for learning limits.

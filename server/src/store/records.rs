@@ -292,8 +292,10 @@ pub struct DayUsage {
     pub business: u32,
     /// Off hours.
     pub off_hours: u32,
-    /// What those that have ended came to.
+    /// What those that have ended came to, and what is assumed of others.
     pub exposure: Exposure,
+    /// What was assumed before and is no longer; nothing where usage is read.
+    pub taken_back: Exposure,
 }
 
 /// A call that a switch told has started and that has not ended.

@@ -5,8 +5,8 @@ use tfps_engine::{
     account::Account,
     decision::Purpose,
     number::E164,
-    policy::Policy,
-    usage::{Grant, GrantKind},
+    policy::{Policy, Raise},
+    usage::{Grant, GrantKind, Verified},
 };
 
 use super::{Verifier, VerifyError};
@@ -21,6 +21,7 @@ impl Verifier {
         &self,
         pending: &Pending,
         policy: &Policy,
+        verified: Option<&Verified>,
         at: Timestamp,
     ) -> Result<(Passed, String), VerifyError> {
         let id = &pending.account;
@@ -60,6 +61,11 @@ impl Verifier {
         };
         let mut opened = record.account.clone();
         opened.open(purpose, policy);
+        let raised = verified.copied().unwrap_or_default();
+        let until = match policy.document.verification.raise {
+            Raise::Day => "today",
+            Raise::ForGood => "from now on",
+        };
         let words = match purpose {
             Purpose::SourceCountry(country) if grace > 0 => {
                 let words = format!(
@@ -82,12 +88,15 @@ impl Verifier {
                 format!("calls of {id} may go to {} from now on", country.name())
             }
             Purpose::Quota => format!(
-                "the daily quota of {id} is {} in business hours from now on",
-                opened.limits.daily_quota
+                "the daily quota of {id} is {} in business hours {until}",
+                opened.limits.daily_quota.saturating_add(raised.raised)
             ),
             Purpose::QuotaOffHours => format!(
-                "the daily quota of {id} is {} off hours from now on",
-                opened.limits.daily_quota_off_hours
+                "the daily quota of {id} is {} off hours {until}",
+                opened
+                    .limits
+                    .daily_quota_off_hours
+                    .saturating_add(raised.raised_off_hours)
             ),
             Purpose::Risk => {
                 let words = self
@@ -100,6 +109,10 @@ impl Verifier {
             }
             Purpose::Onboarding => return Ok((Passed::Nothing, String::new())),
         };
+        if opened == record.account {
+            // The quota is raised for the day alone, or for good no further.
+            return Ok((Passed::Nothing, words));
+        }
         record.account = opened;
         record.version += 1;
         record.updated_at = at;

@@ -2,7 +2,7 @@
 
 use tfps_engine::{
     call::AccountId,
-    usage::{Full, Locked},
+    usage::{Full, Locked, Withheld},
 };
 
 use crate::{auth::Refusal, store::StoreError};
@@ -65,6 +65,14 @@ pub enum VerifyError {
     /// As many have been onboarded as may be.
     #[error("nobody more can be onboarded now: {0}")]
     Full(Full),
+    /// No verification is offered for now.
+    #[error("{account}: {why}")]
+    Withheld {
+        /// The account.
+        account: AccountId,
+        /// Why, and until when.
+        why: Withheld,
+    },
     /// It was opened too often.
     #[error("the challenge was passed, or opened as often as it may be ({0} times)")]
     UsedUp(u32),

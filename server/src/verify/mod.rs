@@ -3,19 +3,22 @@
 mod change;
 mod error;
 mod locks;
+mod offer;
+mod question;
 mod secret;
 mod turns;
 mod wanted;
 
 pub use change::grant_of;
 pub use error::VerifyError;
+pub use question::Question;
 pub use secret::{check_pin, hash_pin};
 pub use wanted::Wanted;
 
 use std::sync::Arc;
 
 use self::{
-    secret::{Pin, Pins, captcha, captcha_fits, digits_hash},
+    secret::{Pin, Pins, captcha_fits, digits_hash},
     turns::Turns,
 };
 use crate::{
@@ -59,8 +62,8 @@ pub struct Opened {
     pub id: String,
     /// How the caller proves himself.
     pub method: VerificationMethod,
-    /// The captcha's digits; empty for a PIN.
-    pub digits: String,
+    /// What a captcha asks; none for a PIN.
+    pub question: Option<Question>,
     /// Until when digits are taken.
     pub expires_at: Timestamp,
     /// Failures left before the lock, this attempt included.
@@ -76,6 +79,8 @@ pub struct Completed {
     pub passed: bool,
     /// What changed, in words.
     pub change: String,
+    /// With a quota: how many calls the account may make today.
+    pub daily_quota: Option<u32>,
     /// Failures left before the lock.
     pub attempts_left: u32,
     /// Set while locked.
@@ -120,11 +125,13 @@ impl Verifier {
         let limits = &policy.document.verification;
         let failures = self.require_unlocked(account, &policy, &pending.origin, at)?;
         self.require_room(&pending, &policy, at)?;
-        let digits = match limits.method {
+        self.require_offered(account, pending.about.as_str(), &policy, at)?;
+        let method = self.method(&pending, &policy);
+        let question = match method {
             VerificationMethod::None => {
                 return Err(VerifyError::NoVerification(policy.document.name.clone()));
             }
-            VerificationMethod::Captcha => Some(captcha(limits.captcha_digits)),
+            VerificationMethod::Captcha => Some(Question::new(limits)),
             VerificationMethod::Pin => {
                 let pin = self.pin(account, &policy).await?;
                 self.require_unlocked_pin(account, &policy, &pin, &pending.origin, at)?;
@@ -140,7 +147,9 @@ impl Verifier {
             purpose: pending.about.as_str().to_owned(),
             opened_at: at,
             expires_at: at + lifetime,
-            digits_hash: digits.as_deref().map(|digits| digits_hash(&id, digits)),
+            digits_hash: question
+                .as_ref()
+                .map(|question| digits_hash(&id, &question.answer())),
             status: VerificationStatus::Opened,
             completed_at: None,
         };
@@ -154,8 +163,8 @@ impl Verifier {
         self.state.challenges.opened(&pending.id, at);
         Ok(Opened {
             id,
-            method: limits.method,
-            digits: digits.unwrap_or_default(),
+            method,
+            question,
             expires_at: record.expires_at,
             attempts_left: attempts_left(limits.max_failures, failures),
             pending,
@@ -190,6 +199,7 @@ impl Verifier {
         };
         self.require_unlocked(&account, &policy, &pending.origin, at)?;
         self.require_room(&pending, &policy, at)?;
+        self.require_offered(&account, &record.purpose, &policy, at)?;
         let _pin;
         let (right, pin) = match &record.digits_hash {
             Some(hash) => (captcha_fits(id, digits, hash), None),
@@ -236,10 +246,12 @@ impl Verifier {
         let _turn = self.book.turn().await;
         let pending = self.waiting(record, at)?;
         self.require_room(&pending, policy, at)?;
-        let (change, words) = self.change(&pending, policy, at).await?;
+        let verified = self.verified_with(&pending, policy, at);
+        let (change, words) = self.change(&pending, policy, verified.as_ref(), at).await?;
+        let counted = verified.as_ref().map(|verified| (account, verified));
         let change = self
             .store
-            .pass_verification(&record.id, change, at)
+            .pass_verification(&record.id, change, counted, at)
             .await
             .map_err(|error| match error {
                 StoreError::Conflict => VerifyError::Over(record.id.clone()),
@@ -254,12 +266,18 @@ impl Verifier {
             Passed::Granted(made) => self.grant(made, at),
             Passed::Nothing => self.let_through(&pending, policy, at),
         }
+        if let Some(verified) = verified
+            && let Some(ledger) = self.state.ledger(account)
+        {
+            ledger.lock().set_verified(verified);
+        }
         self.state.challenges.remove(&pending.id);
         tracing::info!(%account, purpose = record.purpose, change = words, "a caller passed a verification");
         let limits = &policy.document.verification;
         Ok(Completed {
             passed: true,
             change: words,
+            daily_quota: self.quota_of(&pending, policy, at),
             attempts_left: attempts_left(
                 limits.max_failures,
                 self.lock(account, policy, at).failures,
@@ -289,6 +307,7 @@ impl Verifier {
         Ok(Completed {
             passed: false,
             change: String::new(),
+            daily_quota: None,
             attempts_left: attempts_left(policy.document.verification.max_failures, lock.failures),
             locked_until: lock
                 .until

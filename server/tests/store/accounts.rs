@@ -90,6 +90,7 @@ pub async fn what_hangs_on_an_account_goes_with_it(store: &impl Store) {
             business: 1,
             off_hours: 2,
             exposure: Exposure::default(),
+            taken_back: Exposure::default(),
         };
         let shipment = Shipment {
             usage: vec![usage],
@@ -121,6 +122,7 @@ pub async fn what_hangs_on_an_account_goes_with_it(store: &impl Store) {
             .pass_verification(
                 &format!("granted of {name}"),
                 Passed::Granted(grant),
+                None,
                 noon(),
             )
             .await

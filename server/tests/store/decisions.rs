@@ -241,6 +241,7 @@ pub async fn what_is_old_is_pruned(store: &impl Store) {
                 business: 1,
                 off_hours: 0,
                 exposure: Exposure::default(),
+                taken_back: Exposure::default(),
             })
             .to_vec(),
         ..Shipment::default()

@@ -56,6 +56,7 @@ pub fn account(name: &str) -> AccountRecord {
             destination_countries: countries(&["GB", "FR"]),
             blocked: Some("'stolen'; --").into(),
             policy: Some("strict").into(),
+            has_pin: true,
         },
         email_address: "noc@example.com".to_owned(),
         pin_hash: Some("$argon2id$…".to_owned()),

@@ -17,7 +17,9 @@ pub async fn usage_adds_up_and_starts_anew_after_a_reset(store: &impl Store) {
         exposure: Exposure {
             cost: Money::from_millionths(u64::from(business) * 1_000),
             seconds_abroad: u64::from(off_hours) * 60,
+            ..Exposure::default()
         },
+        taken_back: Exposure::default(),
     };
     let ship = async |resets: &[&str], usage: Vec<DayUsage>| {
         let shipment = Shipment {

@@ -41,7 +41,7 @@ pub async fn a_challenge_is_opened_so_often_and_passed_once(store: &impl Store) 
         Err(StoreError::Conflict)
     ));
     store
-        .pass_verification("1", Passed::Nothing, noon())
+        .pass_verification("1", Passed::Nothing, None, noon())
         .await
         .unwrap();
     assert!(matches!(
@@ -72,7 +72,7 @@ pub async fn a_verification_is_completed_once(store: &impl Store) {
     for again in [
         store.fail_verification("1", at).await.err(),
         store
-            .pass_verification("1", Passed::Nothing, at)
+            .pass_verification("1", Passed::Nothing, None, at)
             .await
             .err(),
     ] {
@@ -90,7 +90,7 @@ pub async fn passing_changes_all_or_nothing(store: &impl Store) {
     store.open_verification(&attempt(1), 5).await.unwrap();
     let created = Passed::Created(alice.clone());
     let made = store
-        .pass_verification("1", created.clone(), noon())
+        .pass_verification("1", created.clone(), None, noon())
         .await
         .unwrap();
     assert_eq!(made, created);
@@ -106,7 +106,7 @@ pub async fn passing_changes_all_or_nothing(store: &impl Store) {
         ..alice.clone()
     };
     let refused = store
-        .pass_verification("2", Passed::Updated(stale), noon())
+        .pass_verification("2", Passed::Updated(stale), None, noon())
         .await;
     assert!(matches!(refused, Err(StoreError::Conflict)));
     let still = store.verification("2").await.unwrap();
@@ -116,7 +116,7 @@ pub async fn passing_changes_all_or_nothing(store: &impl Store) {
         ..alice
     };
     store
-        .pass_verification("2", Passed::Updated(changed.clone()), noon())
+        .pass_verification("2", Passed::Updated(changed.clone()), None, noon())
         .await
         .unwrap();
     assert_eq!(store.account(&changed.account.id).await.unwrap(), changed);
@@ -136,7 +136,7 @@ pub async fn a_passed_verification_is_used_once(store: &impl Store) {
     ));
     assert_eq!(store.account(&first.account.id).await.unwrap(), first);
     store
-        .pass_verification("1", Passed::Nothing, noon())
+        .pass_verification("1", Passed::Nothing, None, noon())
         .await
         .unwrap();
     store.use_verification("1", &second).await.unwrap();
@@ -195,7 +195,7 @@ pub async fn grants_are_used_and_expire(store: &impl Store) {
     };
     store.open_verification(&attempt(1), 5).await.unwrap();
     let passed = store
-        .pass_verification("1", Passed::Granted(grant.clone()), noon())
+        .pass_verification("1", Passed::Granted(grant.clone()), None, noon())
         .await
         .unwrap();
     let Passed::Granted(made) = passed else {

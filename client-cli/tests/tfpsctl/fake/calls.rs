@@ -109,6 +109,8 @@ impl VerifyService for Fake {
             _ => {}
         }
         Ok(Response::new(StartVerificationResponse {
+            captcha: tfps_proto::v1::CaptchaKind::Digits.into(),
+            addends: Vec::new(),
             verification_id: "v1".to_owned(),
             method: if pin {
                 VerificationMethod::Pin

@@ -495,6 +495,7 @@ pub fn calls() -> Vec<OpenCall> {
     };
     vec![
         OpenCall {
+            price_is_estimated: false,
             account: key("alice"),
             call_id: "a84b4c76e66710@pc33.example.com".to_owned(),
             e164: "37128054190".to_owned(),

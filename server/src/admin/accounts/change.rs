@@ -100,6 +100,7 @@ impl AccountChange {
             record.email_address = email;
         }
         if self.pin.is_some() {
+            account.has_pin = pin_hash.is_some();
             record.pin_hash = pin_hash;
         }
     }

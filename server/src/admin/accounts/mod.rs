@@ -13,7 +13,7 @@ use tfps_engine::{
     call::{AccountId, printable},
     exposure::Exposure,
     policy::Policy,
-    usage::{Grant, Occupancy},
+    usage::{Grant, Occupancy, Verified},
 };
 
 use super::{Admin, AdminError, cursor, page_size};
@@ -42,6 +42,8 @@ pub struct AccountView {
     pub locked_until: Option<Timestamp>,
     /// The countries that are open for a while.
     pub grants: Vec<Grant>,
+    /// The verifications that were passed today, and what they raised for the day.
+    pub verified: Verified,
 }
 
 impl Admin {
@@ -208,7 +210,8 @@ impl Admin {
         .await
     }
 
-    /// Sets an account's counters to zero, forgets its failures and so ends a lock.
+    /// Sets an account's counters to zero, forgets its verifications: the failed ones, which ends a lock, and those that were passed
+    /// today, with what they raised for the day.
     ///
     /// # Errors
     /// When there is none, the role or domain does not allow it, or the database or the journal fails.
@@ -221,6 +224,7 @@ impl Admin {
         let _place = self.changes.place(caller).await;
         let record = self.record(id).await?;
         self.store.forget_failures(id).await?;
+        self.store.forget_verified(id).await?;
         self.state.watch.failures.forget(id);
         if let Some(resident) = self.state.accounts.get(id) {
             let mut ledger = resident.ledger.lock();
@@ -254,7 +258,7 @@ impl Admin {
         let day = tfps_engine::usage::Day::of(policy.local(at).date());
         let limits = policy.failure_limits();
         let lock = self.state.watch.failures.lock(id, &limits.account, at);
-        let (occupancy, exposure, grants) = match self.state.accounts.get(id) {
+        let (occupancy, exposure, grants, verified) = match self.state.accounts.get(id) {
             Some(resident) => {
                 let ledger = resident.ledger.lock();
                 (
@@ -265,6 +269,7 @@ impl Admin {
                         .any()
                         .then(|| ledger.exposure(day, at)),
                     ledger.grants(at).copied().collect(),
+                    ledger.verified(day),
                 )
             }
             None => Default::default(),
@@ -278,6 +283,7 @@ impl Admin {
                 .until
                 .and_then(|until| Timestamp::from_second(until).ok()),
             grants,
+            verified,
         }
     }
 

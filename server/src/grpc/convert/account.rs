@@ -33,6 +33,10 @@ pub(crate) fn view(view: AccountView) -> v1::Account {
             .exposure
             .map(|exposure| exposure.seconds_abroad)
             .unwrap_or_default(),
+        cost_is_estimated: view.exposure.is_some_and(|exposure| exposure.estimated),
+        verifications_passed_today: view.verified.passed,
+        quota_raised_today: view.verified.raised,
+        quota_off_hours_raised_today: view.verified.raised_off_hours,
     };
     let grants = view.grants.iter().map(grant).collect();
     v1::Account {

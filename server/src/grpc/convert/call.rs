@@ -24,6 +24,7 @@ pub(crate) fn open(view: &CallView) -> v1::OpenCall {
             .tariff
             .map(|tariff| tariff.price.to_string())
             .unwrap_or_default(),
+        price_is_estimated: call.tariff.is_some_and(|tariff| tariff.estimated),
         cost_today: view.exposure.cost.to_string(),
         international_seconds_today: view.exposure.seconds_abroad,
         emergency: call.emergency,

@@ -4,7 +4,8 @@ use tfps_engine::{
     exposure::Money,
     number::{BareNumbers, Country, DialPlan},
     policy::{
-        OnUnavailable, PolicyDocument, ResponseMode, RuleMode, TrainingMode, VerificationMethod,
+        CaptchaKind, OnUnavailable, PolicyDocument, Raise, ResponseMode, RuleMode, TrainingMode,
+        VerificationMethod,
     },
     rules::Rule,
     schedule::{ClockTime, HoursDocument, WeeklySpan},
@@ -74,8 +75,8 @@ pub(crate) fn view(view: &PolicyView) -> v1::Policy {
             max_failures: Some(verification.max_failures),
             lock_seconds: verification.lock_seconds,
             max_opens: verification.max_opens,
-            grace_minutes: verification.grace_minutes,
-            grace_calls: verification.grace_calls,
+            grace_minutes: Some(verification.grace_minutes),
+            grace_calls: Some(verification.grace_calls),
             quota_step: verification.quota_step,
             pin: String::new(),
             has_pin: verification.pin_hash.is_some(),
@@ -88,6 +89,18 @@ pub(crate) fn view(view: &PolicyView) -> v1::Policy {
             onboardings_per_source: Some(verification.onboardings_per_source),
             onboardings_per_trunk: Some(verification.onboardings_per_trunk),
             onboardings_per_domain: Some(verification.onboardings_per_domain),
+            raise: match verification.raise {
+                Raise::Day => v1::Raise::Day,
+                Raise::ForGood => v1::Raise::ForGood,
+            }
+            .into(),
+            max_passed_per_day: Some(verification.max_passed_per_day),
+            pause_seconds: Some(verification.pause_seconds),
+            captcha: match verification.captcha {
+                CaptchaKind::Digits => v1::CaptchaKind::Digits,
+                CaptchaKind::Arithmetic => v1::CaptchaKind::Arithmetic,
+            }
+            .into(),
         }),
         repeats: Some(v1::RepeatLimit {
             max_repeats: document.repeats.max_repeats,
@@ -111,11 +124,14 @@ pub(crate) fn view(view: &PolicyView) -> v1::Policy {
             challenge_score: document.risk.challenge_score,
             deny_score: document.risk.deny_score,
             pass_minutes: document.risk.pass_minutes,
+            pin_score: document.risk.pin_score,
         }),
         training: training(document.training).into(),
         exposure: Some(v1::Caps {
-            daily_cost: document.exposure.daily_cost.to_string(),
-            daily_international_minutes: document.exposure.daily_international_minutes,
+            daily_cost: Some(document.exposure.daily_cost.to_string()),
+            daily_international_minutes: Some(document.exposure.daily_international_minutes),
+            assumed_minutes: Some(document.exposure.assumed_minutes),
+            estimate: Some(document.exposure.estimate),
         }),
         new_accounts: Some(v1::NewAccount {
             limits: Some(super::account::limits(&document.new_accounts.limits)),
@@ -261,6 +277,7 @@ pub(crate) fn document(policy: v1::Policy) -> Result<(PolicyDocument, String, St
         take(&mut own.challenge_score, risk.challenge_score);
         take(&mut own.deny_score, risk.deny_score);
         take(&mut own.pass_minutes, risk.pass_minutes);
+        take(&mut own.pin_score, risk.pin_score);
     }
     if let Some(new) = policy.new_accounts {
         let own = &mut document.new_accounts;
@@ -272,13 +289,18 @@ pub(crate) fn document(policy: v1::Policy) -> Result<(PolicyDocument, String, St
     }
     if let Some(caps) = policy.exposure {
         let own = &mut document.exposure;
-        own.daily_international_minutes = caps.daily_international_minutes;
-        own.daily_cost = match super::given(caps.daily_cost) {
-            None => Money::NONE,
+        own.daily_international_minutes = caps
+            .daily_international_minutes
+            .unwrap_or(own.daily_international_minutes);
+        own.daily_cost = match caps.daily_cost.as_deref() {
+            None => own.daily_cost,
+            Some("") => Money::NONE,
             Some(cost) => cost
                 .parse()
                 .map_err(|error| status::invalid("policy.exposure.daily_cost", error))?,
         };
+        own.assumed_minutes = caps.assumed_minutes.unwrap_or(own.assumed_minutes);
+        own.estimate = caps.estimate.unwrap_or(own.estimate);
     }
     document.training = match v1::TrainingMode::try_from(policy.training) {
         Ok(v1::TrainingMode::Unspecified) => document.training,
@@ -390,8 +412,14 @@ fn read_verification(
     own.max_failures = verification.max_failures.unwrap_or(own.max_failures);
     take(&mut own.lock_seconds, verification.lock_seconds);
     take(&mut own.max_opens, verification.max_opens);
-    own.grace_minutes = verification.grace_minutes;
-    own.grace_calls = verification.grace_calls;
+    own.grace_minutes = verification.grace_minutes.unwrap_or(own.grace_minutes);
+    // How many calls is nothing to a country that is opened for good.
+    let usual = if own.grace_minutes == 0 {
+        0
+    } else {
+        own.grace_calls
+    };
+    own.grace_calls = verification.grace_calls.unwrap_or(usual);
     take(&mut own.quota_step, verification.quota_step);
     own.ask_limits = verification.ask_limits;
     // What is told to be 0 is 0: of these it means any number, or is refused.
@@ -425,6 +453,22 @@ fn read_verification(
     ] {
         *own = given.unwrap_or(*own);
     }
+    own.raise = match v1::Raise::try_from(verification.raise) {
+        Ok(v1::Raise::Unspecified) => own.raise,
+        Ok(v1::Raise::Day) => Raise::Day,
+        Ok(v1::Raise::ForGood) => Raise::ForGood,
+        Err(_) => return Err(none("policy.verification.raise", verification.raise)),
+    };
+    own.max_passed_per_day = verification
+        .max_passed_per_day
+        .unwrap_or(own.max_passed_per_day);
+    own.pause_seconds = verification.pause_seconds.unwrap_or(own.pause_seconds);
+    own.captcha = match v1::CaptchaKind::try_from(verification.captcha) {
+        Ok(v1::CaptchaKind::Unspecified) => own.captcha,
+        Ok(v1::CaptchaKind::Digits) => CaptchaKind::Digits,
+        Ok(v1::CaptchaKind::Arithmetic) => CaptchaKind::Arithmetic,
+        Err(_) => return Err(none("policy.verification.captcha", verification.captcha)),
+    };
     Ok(())
 }
 

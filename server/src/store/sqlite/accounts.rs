@@ -37,7 +37,8 @@ async fn read_pages(pool: SqlitePool, pages: Pages<Account>) -> Result<(), Store
             .map_or(("", ""), |id| (id.domain(), id.username()));
         let mut rows = sqlx::query(
             "SELECT domain, username, concurrent_calls, concurrent_calls_off_hours, daily_quota, \
-             daily_quota_off_hours, source_countries, destination_countries, policy, block_reason FROM accounts \
+             daily_quota_off_hours, source_countries, destination_countries, policy, block_reason, \
+             pin_hash IS NOT NULL FROM accounts \
              WHERE (domain, username) > (?, ?) ORDER BY domain, username LIMIT ?",
         )
         .bind(domain)
@@ -46,7 +47,7 @@ async fn read_pages(pool: SqlitePool, pages: Pages<Account>) -> Result<(), Store
         .fetch(&pool);
         let mut page = Vec::with_capacity(ROWS);
         while let Some(row) = rows.try_next().await? {
-            page.push(account(&row)?);
+            page.push(account(&row, row.try_get(10)?)?);
         }
         drop(rows);
         let full = page.len() == ROWS;
@@ -186,6 +187,7 @@ pub(super) async fn delete(
         "DELETE FROM grants WHERE domain = ? AND username = ?",
         "DELETE FROM usage_days WHERE domain = ? AND username = ?",
         "DELETE FROM verification_failures WHERE domain = ? AND username = ?",
+        "DELETE FROM verified_days WHERE domain = ? AND username = ?",
         "DELETE FROM trainings WHERE domain = ? AND username = ?",
     ] {
         sqlx::query(sql)
@@ -233,10 +235,11 @@ fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &AccountFilter) {
 }
 
 fn record(row: &SqliteRow) -> Result<AccountRecord, StoreError> {
+    let pin_hash: Option<String> = row.try_get(11)?;
     Ok(AccountRecord {
-        account: account(row)?,
+        account: account(row, pin_hash.is_some())?,
         email_address: row.try_get(10)?,
-        pin_hash: row.try_get(11)?,
+        pin_hash,
         version: row.try_get(12)?,
         created_at: timestamp(row.try_get(13)?),
         updated_at: timestamp(row.try_get(14)?),
@@ -244,7 +247,7 @@ fn record(row: &SqliteRow) -> Result<AccountRecord, StoreError> {
 }
 
 /// Reads the columns by their place, which is what makes reading a million of them quick.
-fn account(row: &SqliteRow) -> Result<Account, StoreError> {
+fn account(row: &SqliteRow, has_pin: bool) -> Result<Account, StoreError> {
     let id = AccountId::new(row.try_get(1)?, row.try_get(0)?)
         .map_err(|error| corrupt("an account's name", error))?;
     let limit = |column: usize| -> Result<u32, StoreError> { Ok(row.try_get::<u32, _>(column)?) };
@@ -264,6 +267,7 @@ fn account(row: &SqliteRow) -> Result<Account, StoreError> {
         destination_countries: countries(7)?,
         policy: row.try_get::<Option<&str>, _>(8)?.into(),
         blocked: row.try_get::<Option<&str>, _>(9)?.into(),
+        has_pin,
         id,
     })
 }

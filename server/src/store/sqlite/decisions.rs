@@ -311,6 +311,10 @@ pub(super) async fn prune(
             before.as_millisecond(),
         ),
         (
+            "DELETE FROM verified_days WHERE passed_at < ?",
+            before.as_millisecond(),
+        ),
+        (
             "DELETE FROM grants WHERE expires_at < ?",
             now.as_millisecond(),
         ),

@@ -11,6 +11,7 @@ mod tokens;
 mod trainings;
 mod usage;
 mod verifications;
+mod verified;
 
 use std::{path::Path, time::Duration};
 
@@ -25,6 +26,7 @@ use tfps_engine::{
     call::AccountId,
     lists::{Change, EntryKey, ListEntry},
     number::E164,
+    usage::Verified,
 };
 
 use query::Queries;
@@ -194,6 +196,19 @@ impl Store for SqliteStore {
         Ok(transaction.commit().await?)
     }
 
+    async fn forget_verified(&self, id: &AccountId) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        verified::forget(&mut transaction, id).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    async fn verified_since(
+        &self,
+        since: Timestamp,
+    ) -> Result<Vec<(AccountId, Verified)>, StoreError> {
+        verified::since(&self.readers, since).await
+    }
+
     async fn forget_failures(&self, id: &AccountId) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         verifications::forget_failures(&mut transaction, id).await?;
@@ -304,10 +319,14 @@ impl Store for SqliteStore {
         &self,
         id: &str,
         change: Passed,
+        verified: Option<(&AccountId, &Verified)>,
         at: Timestamp,
     ) -> Result<Passed, StoreError> {
         let mut transaction = self.begin().await?;
         let change = verifications::pass(&mut transaction, id, change, at).await?;
+        if let Some((account, verified)) = verified {
+            verified::put(&mut transaction, account, verified).await?;
+        }
         transaction.commit().await?;
         Ok(change)
     }

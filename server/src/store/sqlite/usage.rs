@@ -51,7 +51,7 @@ pub(super) async fn add(
 ) -> Result<(), StoreError> {
     for chunk in usage.chunks(1_000) {
         let mut query = QueryBuilder::<Sqlite>::new(
-            "INSERT INTO usage_days (domain, username, day, business, off_hours, cost, seconds_abroad) ",
+            "INSERT INTO usage_days (domain, username, day, business, off_hours, cost, seconds_abroad, estimated) ",
         );
         query.push_values(chunk, |mut row, usage| {
             row.push_bind(usage.account.domain())
@@ -59,13 +59,20 @@ pub(super) async fn add(
                 .push_bind(usage.day)
                 .push_bind(usage.business)
                 .push_bind(usage.off_hours)
-                .push_bind(whole(usage.exposure.cost.millionths()))
-                .push_bind(whole(usage.exposure.seconds_abroad));
+                .push_bind(
+                    whole(usage.exposure.cost.millionths())
+                        - whole(usage.taken_back.cost.millionths()),
+                )
+                .push_bind(
+                    whole(usage.exposure.seconds_abroad) - whole(usage.taken_back.seconds_abroad),
+                )
+                .push_bind(usage.exposure.estimated);
         });
         query.push(
             " ON CONFLICT (domain, username, day) DO UPDATE SET \
              business = business + excluded.business, off_hours = off_hours + excluded.off_hours, \
-             cost = cost + excluded.cost, seconds_abroad = seconds_abroad + excluded.seconds_abroad",
+             cost = cost + excluded.cost, seconds_abroad = seconds_abroad + excluded.seconds_abroad, \
+             estimated = max(estimated, excluded.estimated)",
         );
         query
             .build()
@@ -114,7 +121,7 @@ pub(super) async fn progress(
 
 pub(super) async fn since(pool: &SqlitePool, day: i32) -> Result<Vec<DayUsage>, StoreError> {
     let mut rows = sqlx::query(
-        "SELECT domain, username, day, business, off_hours, cost, seconds_abroad FROM usage_days \
+        "SELECT domain, username, day, business, off_hours, cost, seconds_abroad, estimated FROM usage_days \
          WHERE day >= ? ORDER BY day",
     )
     .bind(day)
@@ -133,8 +140,10 @@ pub(super) async fn since(pool: &SqlitePool, day: i32) -> Result<Vec<DayUsage>, 
             off_hours: row.try_get(4)?,
             exposure: Exposure {
                 cost: Money::from_millionths(count(5)?),
+                estimated: row.try_get(7)?,
                 seconds_abroad: count(6)?,
             },
+            taken_back: Exposure::default(),
         });
     }
     Ok(usage)
