@@ -52,9 +52,9 @@ macro_rules! named {
 }
 
 named!(Described, message_descriptor: Account CheckRequest CheckResponse CompleteVerificationResponse CreateTokenResponse Decision DeleteEntriesResponse
-    Entry ExplainCheckResponse GetStatisticsResponse GetStatusResponse ImportEntriesResponse LearnResponse OpenCall Policy
+    Entry ExplainCheckResponse GetStatisticsResponse GetStatusResponse ImportEntriesResponse LearnResponse Lock OpenCall Policy
     PutEntriesResponse ReloadResponse RuleFinding StatisticsCount Token Training);
-named!(Choice, enum_descriptor: EntryAction EntryKind FindingOutcome NumberKind Purpose ResponseMode Role Rule RuleMode TrainingState Verdict VerificationMethod);
+named!(Choice, enum_descriptor: EntryAction EntryKind FindingOutcome LockKind NumberKind Purpose ResponseMode Role Rule RuleMode TrainingState Verdict VerificationMethod);
 
 /// A message, to be looked into by its descriptor.
 pub fn dynamic<M: Described>(message: &M) -> DynamicMessage {

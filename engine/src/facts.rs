@@ -316,13 +316,18 @@ impl<'a> Facts<'a> {
         })
     }
 
-    /// From which scores on the policy objects.
+    /// From which scores on the policy objects. Where only a PIN of the account's own will do and it has none, the call is denied.
     fn thresholds(&self) -> Thresholds {
         let policy = self.policy();
         let risk = &policy.document.risk;
+        let deny = if self.has_pin() {
+            risk.deny_score
+        } else {
+            risk.deny_score.min(risk.pin_score)
+        };
         Thresholds {
             challenge: risk.challenge_score,
-            deny: risk.deny_score,
+            deny,
             challenges: policy.verifies() && policy.mode(Rule::Risk) == RuleMode::Challenge,
         }
     }
@@ -353,6 +358,11 @@ impl<'a> Facts<'a> {
     pub fn withheld(&self) -> Option<Withheld> {
         let limits = &self.policy().document.verification;
         self.verified.withheld(limits, self.at)
+    }
+
+    /// Whether the account has a PIN of its own.
+    pub fn has_pin(&self) -> bool {
+        self.standing.account.is_some_and(|account| account.has_pin)
     }
 
     /// The account's limits; for an unknown one, those it would start with.

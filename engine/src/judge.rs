@@ -10,7 +10,7 @@ use crate::{
         Asked, Finding, JUDGING, Objection, Rule, SCREENING, r08_r10_concurrency,
         r09_r11_v04_v05_quota, r17_failed_verifications, r21_exposure,
     },
-    usage::{GrantKind, HabitDay, Ledger, OpenCall, SlotTimes, Withheld},
+    usage::{GrantKind, HabitDay, Ledger, OpenCall, SlotTimes},
 };
 
 /// A call before its judges.

@@ -35,6 +35,7 @@ fn call(account: &str, ip: &str, at: Timestamp, dialed: &str, seconds: i64) -> S
             user_agent: "Yealink SIP-T46S 66.85.0.5".to_owned(),
             concurrent_calls: None,
             call_id: String::new(),
+            attempt_key: String::new(),
             forwarded_from: String::new(),
             trunk: String::new(),
         },

@@ -169,11 +169,7 @@ impl CallWatch {
         });
         let mut calls: Vec<CallView> = accounts
             .flat_map(|account| self.of(&account, at))
-            .filter(|view| {
-                after
-                    .as_ref()
-                    .is_none_or(|after| place(view) > *after)
-            })
+            .filter(|view| after.as_ref().is_none_or(|after| place(view) > *after))
             .collect();
         calls.sort_by_cached_key(place);
         let size = page_size(size);

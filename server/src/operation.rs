@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The keys that a running server takes; all others wait for a restart.
-const LIVE: [&str; 34] = [
+const LIVE: [&str; 38] = [
     "list",
     "log.level",
     "requests.default_deadline_ms",

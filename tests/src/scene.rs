@@ -2,7 +2,7 @@
 
 use tfps_client::v1::{self, CheckRequest, CheckResponse};
 
-use crate::{Server, clock, eventually};
+use crate::{Command, Server, clock, eventually};
 
 /// The domain that the stories play in.
 pub const DOMAIN: &str = "example.com";
@@ -43,6 +43,11 @@ pub fn call(username: &str, dialed: &str) -> CheckRequest {
         dialed_number: dialed.to_owned(),
         ..CheckRequest::default()
     }
+}
+
+/// A number with other last four digits.
+pub fn neighbour(number: &str, last: u32) -> String {
+    format!("{}{last:04}", &number[..number.len() - 4])
 }
 
 /// The same from an address.
@@ -127,8 +132,8 @@ pub fn decisions_of(domain: &str) -> Option<v1::DecisionFilter> {
 }
 
 impl Server {
-    /// A server on which it is always business hours, at noon, and any number of verifications is offered at once, and
-    /// nothing is capped.
+    /// A server on which it is always business hours, at noon, any number of verifications is offered at once, what they open stays
+    /// open, and nothing is capped. It tells metrics over HTTP.
     ///
     /// # Panics
     /// When it does not start.
@@ -141,15 +146,17 @@ impl Server {
     /// # Panics
     /// When it does not start.
     pub async fn open_with(config: &str) -> Self {
-        let server = Self::with(config).await;
+        let server = Command::default().config(config).http().start().await;
         server
             .policy(|policy| {
                 policy.time_zone = clock::zone_at_noon();
                 policy.business_hours = Some(always_open());
                 // Stories tell calls to one number apart by their callers (R13).
                 policy.repeats.get_or_insert_default().by_caller = true;
-                // No test waits for a minute between two captchas; what bounds them has tests of its own.
+                // No test waits for a minute between two captchas, or for the end of a day; what bounds them has tests of its own.
                 let verification = policy.verification.as_mut().expect("how it verifies");
+                verification.raise = v1::Raise::ForGood.into();
+                verification.grace_minutes = Some(0);
                 verification.max_passed_per_day = Some(0);
                 verification.pause_seconds = Some(0);
                 // Nor does a cap of the day stop what it is not about.

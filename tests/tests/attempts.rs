@@ -17,6 +17,9 @@ const CALL_ID: &str = "a84b4c76e66710@198.51.100.7";
 async fn limited(concurrent_calls: u32, daily_quota: u32) -> Server {
     let server = Server::open().await;
     server
+        .policy(|policy| policy.repeats.get_or_insert_default().max_repeats = 1_000)
+        .await;
+    server
         .account_with("alice", |account| {
             account.limits = Some(limits(concurrent_calls, daily_quota));
         })
@@ -222,7 +225,11 @@ async fn calls_with_one_call_id_are_listed_and_ended_one_by_one() {
 
     learn(&server, of_decision(second, CallEvent::Ended)).await;
     let left = server.admin().list_calls(Default::default()).await.unwrap();
-    assert!(left.calls.iter().all(|call| call.decision_id != second.decision_id));
+    assert!(
+        left.calls
+            .iter()
+            .all(|call| call.decision_id != second.decision_id)
+    );
     for left in [1, 0, 0] {
         server.progress("alice", CALL_ID, CallEvent::Ended).await;
         assert_eq!(server.usage("alice").await.concurrent_calls, left);
@@ -358,7 +365,10 @@ async fn anonymous_callers_are_denied_whatever_the_policy_makes_of_unknown_accou
         assert!(denied.challenge.is_none() && denied.reason.contains("who pays"));
         assert_eq!(server.code(of(username, domain, "911")).await, "A00");
     }
-    assert_eq!(server.code(of("stranger", "example.com", LONDON)).await, "V01");
+    assert_eq!(
+        server.code(of("stranger", "example.com", LONDON)).await,
+        "V01"
+    );
     // An operator may have an account of the name.
     server.account("unknown").await;
     assert_eq!(server.code(call("unknown", HOME_NUMBER)).await, "A00");

@@ -362,8 +362,9 @@ async fn idle_connections_and_half_requests_make_room_for_a_switch_that_asks() {
     }
     let started = Instant::now();
     for number in 0..4 {
-        let answer = bridge.post("/v1/check", &call(CUBA, &number.to_string()));
-        assert_eq!(answer.await.text("code"), "R06");
+        let number = number.to_string();
+        let answer = bridge.post("/v1/check", &call(CUBA, &number)).await;
+        assert_eq!(answer.text("code"), "R06");
     }
     assert!(
         started.elapsed() < Duration::from_secs(4),

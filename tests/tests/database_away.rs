@@ -13,7 +13,7 @@ use tfps_client::{
 };
 use tfps_tests::{
     Command, Server, clock, eventually,
-    scene::{DOMAIN, HOME_NUMBER, LONDON, call, key},
+    scene::{DOMAIN, HOME_NUMBER, LONDON, call, key, neighbour},
 };
 
 /// Somebody else at the server's database, in a process of his own.
@@ -46,9 +46,8 @@ async fn calls(server: &Server, numbers: std::ops::Range<u32>) -> Vec<String> {
     let mut ids = Vec::new();
     for number in numbers {
         let asked = CheckRequest {
-            caller_number: number.to_string(),
             call_id: format!("call-{number}"),
-            ..call("alice", HOME_NUMBER)
+            ..call("alice", &neighbour(HOME_NUMBER, number))
         };
         let started = Instant::now();
         let decision = server.check(asked).await;

@@ -111,7 +111,7 @@ async fn who_proves_himself_may_call_that_number_and_no_other() {
     server
         .policy(|policy| {
             let risk = policy.risk.get_or_insert_default();
-            (risk.challenge_score, risk.deny_score) = (60, 101);
+            (risk.challenge_score, risk.pin_score, risk.deny_score) = (60, 101, 101);
         })
         .await;
     server

@@ -239,7 +239,12 @@ impl Streams {
             vec![
                 self.checks.message().await.unwrap_err(),
                 self.hang_ups.message().await.unwrap_err(),
-                self.decisions.message().await.unwrap_err(),
+                loop {
+                    // What had been decided before comes first.
+                    if let Err(end) = self.decisions.message().await {
+                        break end;
+                    }
+                },
                 self.import.await.unwrap().unwrap_err(),
             ]
         };

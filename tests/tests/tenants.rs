@@ -472,7 +472,7 @@ async fn a_domain_admin_may_tighten_its_policies_and_not_loosen_them() {
     server
         .policy(|policy| {
             policy.exposure = Some(v1::Caps {
-                daily_international_minutes: 60,
+                daily_international_minutes: Some(60),
                 ..v1::Caps::default()
             });
         })
@@ -496,7 +496,7 @@ async fn a_domain_admin_may_tighten_its_policies_and_not_loosen_them() {
         policy.rules = vec![setting(Rule::DestinationCountry, RuleMode::Enforce)];
         policy.blocked_countries.push("SO".to_owned());
         policy.exposure = Some(v1::Caps {
-            daily_international_minutes: 30,
+            daily_international_minutes: Some(30),
             ..v1::Caps::default()
         });
     })

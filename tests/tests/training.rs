@@ -225,7 +225,8 @@ async fn no_training_opens_a_country_of_high_risk_or_one_that_is_blocked() {
         "{trainings}"
     );
 
-    // There is nothing more to change, and it is still told what is left out.
+    // Once there is nothing more to change, it is still told what is left out.
+    assert_eq!(Shell::new(&server).run("train --apply").code, 0);
     let said = Shell::new(&server).run("train");
     assert!(
         said.err.contains("SO is not opened") && said.err.contains("1 fit"),

@@ -27,7 +27,15 @@ pub(super) async fn run(
     if let Some(calls) = &bridge.calls {
         calls.end(environment.get("uniqueid").unwrap_or_default());
     }
-    let [verdict, username, domain, call_id, decision_id, answered, cause] = call
+    let [
+        verdict,
+        username,
+        domain,
+        call_id,
+        decision_id,
+        answered,
+        cause,
+    ] = call
         .evaluate([
             "${TFPS_VERDICT}",
             "${TFPS_USERNAME}",

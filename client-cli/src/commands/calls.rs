@@ -44,7 +44,12 @@ pub struct EndArgs {
     #[arg(long, requires = "username", conflicts_with_all = ["number", "decision"])]
     call_id: Option<String>,
     /// Only the one that this decision allowed
-    #[arg(long, value_name = "ID", requires = "username", conflicts_with = "number")]
+    #[arg(
+        long,
+        value_name = "ID",
+        requires = "username",
+        conflicts_with = "number"
+    )]
     decision: Option<String>,
     /// Calls to this number, in E.164
     #[arg(long)]

@@ -82,7 +82,12 @@ pub struct CallArgs {
     #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
     call_id: String,
     /// The switch's own key of the attempt
-    #[arg(long, value_name = "KEY", default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "KEY",
+        default_value = "",
+        hide_default_value = true
+    )]
     attempt_key: String,
     /// The forwarding party (Diversion)
     #[arg(

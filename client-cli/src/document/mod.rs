@@ -128,7 +128,8 @@ mod tests {
             "verification.max_failure: no such key; there are verification.method, verification.captcha_digits, \
              verification.captcha_seconds, verification.challenge_seconds, verification.max_failures, \
              verification.lock_seconds, verification.max_opens, verification.grace_minutes, verification.grace_calls, \
-             verification.quota_step, verification.pin, verification.ask_limits, verification.max_failures_per_source, \
+             verification.quota_step, verification.pin, verification.ask_limits, verification.raise, \
+             verification.max_passed_per_day, verification.pause_seconds, verification.captcha, verification.max_failures_per_source, \
              verification.max_failures_per_trunk, verification.max_pin_failures, verification.longest_lock_seconds, \
              verification.min_pin_digits, verification.onboardings_per_source, verification.onboardings_per_trunk, \
              verification.onboardings_per_domain"

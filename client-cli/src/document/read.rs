@@ -132,6 +132,10 @@ fn single(field: &FieldDescriptor, plain: Plain, path: &str) -> Result<Value, Do
         (Kind::Message(inner), Plain::Object(keys)) => {
             message(&inner, keys, path).map(Value::Message)
         }
+        // What a server of before does not know is there in JSON, unspecified.
+        (Kind::Enum(choices), Plain::String(text)) if text == choices.default_value().name() => {
+            Ok(Value::EnumNumber(choices.default_value().number()))
+        }
         (Kind::Enum(choices), Plain::String(text)) => parse_choice(&choices, &text)
             .map(Value::EnumNumber)
             .ok_or_else(|| DocumentError {

@@ -1,15 +1,14 @@
 //! Writing.
 
-use prost_reflect::{DynamicMessage, FieldDescriptor, ReflectMessage, Value};
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, ReflectMessage, Value};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use tfps_client::v1::{Policy, Rule, RuleMode};
 
 use super::{OUTPUT_ONLY, RULES};
 use crate::reflection::{Described, choice, dynamic, short_name};
 
-/// Taken, but written only where there is something: what a person has no use for when it is empty, and what a server of before does
-/// not know.
-const WRITTEN_IF_SET: [&str; 4] = ["etag", "pin", "domain", "training"];
+/// Taken, but written only where there is something: a person has no use for them when they are empty.
+const WRITTEN_IF_SET: [&str; 3] = ["etag", "pin", "domain"];
 
 /// A policy in TOML. Its etag is left out.
 pub fn to_toml(policy: &Policy) -> String {
@@ -35,10 +34,11 @@ impl Serialize for Document<'_> {
         let is_policy = self.message.descriptor() == Policy::message_descriptor();
         for field in self.message.descriptor().fields() {
             let name = field.name();
-            if OUTPUT_ONLY.contains(&name)
-                || (WRITTEN_IF_SET.contains(&name) && !self.message.has_field(&field))
-                || (field.supports_presence() && !self.message.has_field(&field))
-            {
+            // A choice that is not made is one that a server of before does not know.
+            let if_set = WRITTEN_IF_SET.contains(&name)
+                || field.supports_presence()
+                || (matches!(field.kind(), Kind::Enum(_)) && !field.is_list());
+            if OUTPUT_ONLY.contains(&name) || (if_set && !self.message.has_field(&field)) {
                 continue;
             }
             if is_policy && name == RULES {

@@ -1,5 +1,7 @@
 //! What needs no server: settings, help, completions, pipes.
 
+use std::{fs, os::unix::fs::PermissionsExt};
+
 use insta::assert_snapshot;
 
 use super::World;
@@ -7,7 +9,8 @@ use super::World;
 #[tokio::test]
 async fn settings_come_from_a_file() {
     let mut world = World::new().await;
-    world.file("admin.token", "tfps_admin");
+    let token = world.file("admin.token", "tfps_admin");
+    fs::set_permissions(token, fs::Permissions::from_mode(0o600)).expect("a private file");
     let own = format!(
         "server = \"http://{}\"\ntoken_file = \"../../admin.token\"\noutput = \"csv\"\n",
         world.address

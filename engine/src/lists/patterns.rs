@@ -38,7 +38,7 @@ enum Matching {
     /// Its text is all that it asks for.
     Plain,
     /// By an automaton; one that can't be costly is made where it is first asked.
-    Automaton(OnceLock<Option<Automaton>>),
+    Automaton(OnceLock<Option<Box<Automaton>>>),
     /// Not at all, for this reason: it was listed by a version that took it.
     Not(String),
 }
@@ -56,7 +56,7 @@ impl Pattern {
             Matching::Automaton(OnceLock::new())
         } else {
             match Automaton::new(text) {
-                Ok(automaton) => Matching::Automaton(OnceLock::from(Some(automaton))),
+                Ok(automaton) => Matching::Automaton(OnceLock::from(Some(Box::new(automaton)))),
                 Err(why) => Matching::Not(why),
             }
         };
@@ -84,7 +84,7 @@ impl Pattern {
         match &self.0.matching {
             Matching::Plain => true,
             Matching::Automaton(automaton) => automaton
-                .get_or_init(|| Automaton::new(&self.0.text).ok())
+                .get_or_init(|| Automaton::new(&self.0.text).ok().map(Box::new))
                 .as_ref()
                 .is_some_and(|automaton| automaton.is_match(agent)),
             Matching::Not(_) => false,

@@ -1,9 +1,9 @@
 //! Whether a policy protects less than another: what an operator lets others set is bounded by a policy of the operator's.
 
 use super::{
-    FloodDocument, NewAccountDocument, OnUnavailable, Policy, PolicyDocument, RepeatDocument,
-    ReputationDocument, RuleMode, TrainingMode, VerificationDocument, VerificationMethod,
-    document::RiskDocument,
+    CaptchaKind, FloodDocument, NewAccountDocument, OnUnavailable, Policy, PolicyDocument, Raise,
+    RepeatDocument, ReputationDocument, RuleMode, TrainingMode, VerificationDocument,
+    VerificationMethod, document::RiskDocument,
 };
 use crate::{
     account::Limits,
@@ -123,11 +123,23 @@ impl Comparison {
             challenge_seconds,
             max_failures,
             lock_seconds,
+            longest_lock_seconds,
+            max_failures_per_source,
+            max_failures_per_trunk,
+            max_pin_failures,
+            min_pin_digits,
+            onboardings_per_source,
+            onboardings_per_trunk,
+            onboardings_per_domain,
             max_opens,
             grace_minutes,
             grace_calls,
             quota_step,
             ask_limits: _,
+            raise,
+            max_passed_per_day,
+            pause_seconds,
+            captcha,
             pin_hash: _,
         } = own;
         // Without a method, what would be challenged is denied.
@@ -166,22 +178,84 @@ impl Comparison {
             *lock_seconds,
             bound.lock_seconds,
         );
-        self.at_most("verification.max_opens", *max_opens, bound.max_opens);
-        self.at_most_or_any(
-            "verification.grace_minutes",
-            *grace_minutes,
-            bound.grace_minutes,
+        self.at_least(
+            "verification.longest_lock_seconds",
+            *longest_lock_seconds,
+            bound.longest_lock_seconds,
         );
-        self.at_most_or_any("verification.grace_calls", *grace_calls, bound.grace_calls);
+        self.at_least(
+            "verification.min_pin_digits",
+            *min_pin_digits,
+            bound.min_pin_digits,
+        );
+        self.at_most("verification.max_opens", *max_opens, bound.max_opens);
+        for (key, value, most) in [
+            (
+                "max_failures_per_source",
+                max_failures_per_source,
+                bound.max_failures_per_source,
+            ),
+            (
+                "max_failures_per_trunk",
+                max_failures_per_trunk,
+                bound.max_failures_per_trunk,
+            ),
+            ("max_pin_failures", max_pin_failures, bound.max_pin_failures),
+            (
+                "onboardings_per_source",
+                onboardings_per_source,
+                bound.onboardings_per_source,
+            ),
+            (
+                "onboardings_per_trunk",
+                onboardings_per_trunk,
+                bound.onboardings_per_trunk,
+            ),
+            (
+                "onboardings_per_domain",
+                onboardings_per_domain,
+                bound.onboardings_per_domain,
+            ),
+            ("grace_minutes", grace_minutes, bound.grace_minutes),
+            ("grace_calls", grace_calls, bound.grace_calls),
+            (
+                "max_passed_per_day",
+                max_passed_per_day,
+                bound.max_passed_per_day,
+            ),
+        ] {
+            self.at_most_or_any(&format!("verification.{key}"), *value, most);
+        }
+        self.at_least(
+            "verification.pause_seconds",
+            *pause_seconds,
+            bound.pause_seconds,
+        );
+        self.unless(
+            *raise == Raise::Day || bound.raise == Raise::ForGood,
+            "verification.raise",
+            "must be day",
+        );
+        self.unless(
+            *captcha == CaptchaKind::Arithmetic || bound.captcha == CaptchaKind::Digits,
+            "verification.captcha",
+            "must be arithmetic",
+        );
         self.at_most("verification.quota_step", *quota_step, bound.quota_step);
     }
 
     fn repeats(&mut self, own: &RepeatDocument, bound: &RepeatDocument) {
         let RepeatDocument {
             max_repeats,
+            by_caller,
             gap_seconds,
             block_seconds,
         } = own;
+        self.unless(
+            !by_caller || bound.by_caller,
+            "repeats.by_caller",
+            "must be false",
+        );
         self.at_most("repeats.max_repeats", *max_repeats, bound.max_repeats);
         self.at_least("repeats.gap_seconds", *gap_seconds, bound.gap_seconds);
         self.at_least("repeats.block_seconds", *block_seconds, bound.block_seconds);
@@ -222,7 +296,9 @@ impl Comparison {
             challenge_score,
             deny_score,
             pass_minutes,
+            pin_score,
         } = own;
+        self.at_most("risk.pin_score", *pin_score, bound.pin_score);
         self.at_most(
             "risk.challenge_score",
             *challenge_score,
@@ -236,7 +312,19 @@ impl Comparison {
         let Caps {
             daily_cost,
             daily_international_minutes,
+            assumed_minutes,
+            estimate,
         } = own;
+        self.at_least(
+            "exposure.assumed_minutes",
+            *assumed_minutes,
+            bound.assumed_minutes,
+        );
+        self.unless(
+            *estimate || !bound.estimate,
+            "exposure.estimate",
+            "must be true",
+        );
         let capped = *daily_cost > Money::NONE && *daily_cost <= bound.daily_cost;
         self.unless(
             capped || bound.daily_cost == Money::NONE,

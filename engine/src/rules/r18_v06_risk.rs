@@ -34,7 +34,7 @@ fn evaluate(facts: &Facts<'_>) -> Finding {
     if u32::from(score) < limit.challenge_score {
         return Finding::Passes;
     }
-    if u32::from(score) >= limit.pin_score && !has_pin(facts) {
+    if u32::from(score) >= limit.pin_score && !facts.has_pin() {
         return Objection::denial(
             Rule::Risk,
             Code::R18,
@@ -55,13 +55,6 @@ fn evaluate(facts: &Facts<'_>) -> Finding {
         (Code::V06, Purpose::Risk),
         reason(facts),
     )
-}
-
-fn has_pin(facts: &Facts<'_>) -> bool {
-    facts
-        .standing
-        .account
-        .is_some_and(|account| account.has_pin)
 }
 
 fn reason(facts: &Facts<'_>) -> String {

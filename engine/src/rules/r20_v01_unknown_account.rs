@@ -24,7 +24,9 @@ fn evaluate(facts: &Facts<'_>) -> Finding {
         return Objection::denial(
             Rule::UnknownAccount,
             Code::R20,
-            format!("{account} is what anonymous callers share, and no account: the switch must say who pays"),
+            format!(
+                "{account} is what anonymous callers share, and no account: the switch must say who pays"
+            ),
         );
     }
     let policy = facts.policy();
@@ -34,7 +36,12 @@ fn evaluate(facts: &Facts<'_>) -> Finding {
         );
         return Objection::denial(Rule::UnknownAccount, Code::R20, reason);
     }
-    let full = facts.standing.watch.onboardings.full(account, &Origin::of(facts.call), &policy.onboarding_limits(), facts.at);
+    let full = facts.standing.watch.onboardings.full(
+        account,
+        &Origin::of(facts.call),
+        &policy.onboarding_limits(),
+        facts.at,
+    );
     if let Some(full) = full {
         let reason = format!("account {account} is unknown, and {full}");
         return Objection::denial(Rule::UnknownAccount, Code::R20, reason);

@@ -207,7 +207,13 @@ impl Simulation {
             started: u32::MAX,
         };
         let locate = |facts: &mut Facts<'_>| facts.locate(call.source);
-        let (judgement, risk) = decide(facts, locate, &mut resident.ledger, u128::from(*calls), times);
+        let (judgement, risk) = decide(
+            facts,
+            locate,
+            &mut resident.ledger,
+            u128::from(*calls),
+            times,
+        );
         let outcome = Outcome {
             ruling: judgement.ruling.clone(),
             monitored: judgement.monitored,

@@ -16,7 +16,7 @@ use crate::{
     facts::{Counting, Standpoint},
     number::{Country, E164, NumberKind, plan},
     policy::{Policy, PolicyDocument, Raise},
-    risk::{Circumstances, KnownNumbers, Predictor, RiskModel},
+    risk::{Circumstances, KnownNumbers, Predictor, RiskModel, Thresholds},
     usage::Day,
 };
 
@@ -96,6 +96,12 @@ fn house(document: PolicyDocument) -> Simulation {
 /// them.
 fn dearest() -> Vec<String> {
     let house = house(PolicyDocument::default());
+    let risk = &house.policy.document.risk;
+    let thresholds = Thresholds {
+        challenge: risk.challenge_score,
+        deny: risk.pin_score,
+        challenges: true,
+    };
     let mut found = Vec::new();
     for country in
         Country::all().filter(|country| !house.policy.blocked_countries.contains(*country))
@@ -120,10 +126,11 @@ fn dearest() -> Vec<String> {
                 .then_some((number, facts))
         });
         if let Some((number, facts)) = number {
-            let score = house
-                .predictor
-                .score(&number, &facts, Circumstances::default());
-            if u32::from(score) < house.policy.document.risk.pin_score {
+            let score =
+                house
+                    .predictor
+                    .score(&number, &facts, Circumstances::default(), &thresholds);
+            if u32::from(score) < thresholds.deny {
                 found.push((estimate(&facts), number.as_str().to_owned()));
             }
         }
@@ -182,6 +189,7 @@ fn call(number: &str, at: Timestamp, switch: Switch) -> SimulatedCall {
             // A switch that tells nothing counts by itself, and never has more than the account may.
             concurrent_calls: (switch == Switch::Silent).then_some(1),
             call_id: String::new(),
+            attempt_key: String::new(),
             forwarded_from: String::new(),
             trunk: String::new(),
         },

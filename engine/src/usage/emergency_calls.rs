@@ -135,7 +135,7 @@ mod tests {
     fn who_calls_now_and_then_raises_none() {
         let calls = EmergencyCalls::with_capacity(1_000);
         for call in 0..100 {
-            let at = start() + (15 * call).seconds();
+            let at = start() + (20 * call).seconds();
             assert_eq!(calls.count(alice(), THRESHOLD, at), None, "{call}");
         }
         let off = EmergencyThreshold {

@@ -258,7 +258,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{exposure::Tariff, usage::{CallName, OpenCall},
+    use crate::{
+        exposure::Tariff,
+        usage::{CallName, OpenCall},
     };
 
     fn noon() -> Timestamp {
@@ -329,10 +331,7 @@ mod tests {
             ..OpenCall::new(key, until)
         };
         ledger.calls.allow(call, at);
-        ledger
-            .calls
-            .start(key, &NAME, until, at)
-            .answered_at = Some(at.as_second());
+        ledger.calls.start(key, &NAME, until, at).answered_at = Some(at.as_second());
     }
 
     /// Ends a call as a switch tells it; what it was charged.

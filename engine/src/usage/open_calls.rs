@@ -119,7 +119,7 @@ impl OpenCall {
 
     /// Whether nothing is known of it but that it was allowed, and it holds no slot.
     fn is_untold(&self, now: i64) -> bool {
-        !self.told && !(self.holds && self.until > now)
+        !self.told && (!self.holds || self.until <= now)
     }
 }
 
@@ -249,8 +249,7 @@ impl OpenCalls {
     /// Whether there is no room for one call more that the switch tells of.
     pub fn is_full(&self, at: Timestamp) -> bool {
         let now = at.as_second();
-        self.0.len() >= MOST
-            && self.0.iter().filter(|call| call.lasts(now)).count() >= MOST
+        self.0.len() >= MOST && self.0.iter().filter(|call| call.lasts(now)).count() >= MOST
     }
 
     /// The switch tells that a call is there: it holds a slot from now on.

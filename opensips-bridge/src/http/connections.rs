@@ -7,11 +7,18 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 
 use super::patience::Phase;
+
+/// How soon it is looked again for one that can make room, where all are being answered.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// The connections that are served.
 #[derive(Debug)]
@@ -26,14 +33,14 @@ pub(super) struct Connections {
 struct Waiting {
     phase: Phase,
     close: Arc<Notify>,
+    _place: OwnedSemaphorePermit,
 }
 
-/// One of them; its place is free once this is dropped.
+/// One of them; its place is free once this is dropped, or it is to make room.
 #[derive(Debug)]
 pub(super) struct Connection {
     all: Arc<Connections>,
     number: u64,
-    _place: OwnedSemaphorePermit,
     close: Arc<Notify>,
 }
 
@@ -51,11 +58,17 @@ impl Connections {
     /// A place for another one. Where there is none, the connection that has been waiting the longest for a request is closed; where
     /// all are being answered, this waits.
     pub(super) async fn open(self: &Arc<Self>, phase: &Phase) -> Option<Connection> {
-        let place = match Arc::clone(&self.places).try_acquire_owned() {
-            Ok(place) => place,
-            Err(_) => {
-                self.make_room();
-                Arc::clone(&self.places).acquire_owned().await.ok()?
+        let place = loop {
+            let places = Arc::clone(&self.places);
+            match places.try_acquire_owned() {
+                Ok(place) => break place,
+                Err(_) if self.make_room() => {}
+                Err(_) => {
+                    let places = Arc::clone(&self.places);
+                    if let Ok(place) = timeout(LOOK_AGAIN, places.acquire_owned()).await {
+                        break place.ok()?;
+                    }
+                }
             }
         };
         let number = self.next.fetch_add(1, Ordering::Relaxed);
@@ -63,12 +76,12 @@ impl Connections {
         let waiting = Waiting {
             phase: phase.clone(),
             close: Arc::clone(&close),
+            _place: place,
         };
         self.lock().insert(number, waiting);
         Some(Connection {
             all: Arc::clone(self),
             number,
-            _place: place,
             close,
         })
     }
@@ -78,18 +91,19 @@ impl Connections {
         let _ = self.places.acquire_many(self.most).await;
     }
 
-    fn make_room(&self) {
+    /// Whether there was one to close.
+    fn make_room(&self) -> bool {
         let mut held = self.lock();
         let longest = held
             .iter()
             .filter_map(|(number, waiting)| Some((waiting.phase.waits_since()?, *number)))
             .min();
-        // It is not to be chosen a second time, while it closes.
-        if let Some((_, number)) = longest
-            && let Some(waiting) = held.remove(&number)
-        {
+        // Its place is free at once, so that nobody waits until it has closed; that takes a moment.
+        let closed = longest.and_then(|(_, number)| held.remove(&number));
+        if let Some(waiting) = &closed {
             waiting.close.notify_one();
         }
+        closed.is_some()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, Waiting>> {
@@ -112,9 +126,7 @@ impl Drop for Connection {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use tokio::time::{sleep, timeout};
+    use tokio::time::sleep;
 
     use super::*;
 
@@ -142,7 +154,12 @@ mod tests {
         let fifth = Phase::default();
         let waits = timeout(Duration::from_millis(50), all.open(&fifth)).await;
         assert!(waits.is_err());
-        drop((open, fourth));
+        // One of them rests: it goes.
+        phases[0].idle();
+        let gone = async { open[0].to_close().await };
+        let (fifth, ()) = tokio::join!(all.open(&fifth), gone);
+        assert!(fifth.is_some());
+        drop((open, fourth, fifth));
         all.all_closed().await;
     }
 }

@@ -15,13 +15,7 @@ const HIGHEST_CAUSE: u32 = 127;
 /// The field that is missing, too long or wrong.
 pub fn read(fields: &Fields<'_>, who_pays: WhoPays<'_>) -> Result<CallProgress, BadField> {
     let identity = identity::of(fields, who_pays)?;
-    let name = |field: Field| {
-        bounded(
-            field.name(),
-            fields.get(field).unwrap_or_default(),
-            HEADER,
-        )
-    };
+    let name = |field: Field| bounded(field.name(), fields.get(field).unwrap_or_default(), HEADER);
     let (call_id, attempt_key) = (name(Field::CallId)?, name(Field::AttemptKey)?);
     let decision_id = name(Field::DecisionId)?;
     if call_id.is_empty() && attempt_key.is_empty() && decision_id.is_empty() {

@@ -33,7 +33,11 @@ impl<'a> PTfps<'a> {
         let mut parts = value.splitn(4, ';').map(str::trim);
         let mut next = || parts.next().unwrap_or_default();
         let (username, domain, source_ip, rest) = (next(), next(), next(), next());
-        if [username, domain, source_ip].iter().any(|part| part.contains(',')) || is_two(rest) {
+        if [username, domain, source_ip]
+            .iter()
+            .any(|part| part.contains(','))
+            || is_two(rest)
+        {
             return Err(BadField::new(
                 "p_tfps",
                 "holds two values: the caller may have written one of them. Send one, and remove what callers write",

@@ -82,7 +82,10 @@ mod tests {
             asked("user_agent=%ff%&dialed_number=112&from_domain=example.com"),
             domain("example.com")
         );
-        assert_eq!(asked("x_tfps=a@x.example&dialed_number=112"), domain("x.example"));
+        assert_eq!(
+            asked("x_tfps=a@x.example&dialed_number=112"),
+            domain("x.example")
+        );
         assert_eq!(asked("dialed_number=112"), domain("default"));
         let json = br#"{"username": ["a"], "dialed_number": 112}"#;
         let fields = salvage(&[], Some(json));

@@ -183,12 +183,18 @@ mod tests {
     #[test]
     fn two_identity_headers_are_refused_even_where_they_agree() {
         for sent in [
-            [("p_tfps", "alice;example.com"), ("x_tfps", "bob@example.com")],
+            [
+                ("p_tfps", "alice;example.com"),
+                ("x_tfps", "bob@example.com"),
+            ],
             [
                 ("p_tfps", "alice;example.com"),
                 ("x_tfps", "alice@example.com"),
             ],
-            [("p_tfps", "alice;example.com"), ("p_tfps", "bob;example.com")],
+            [
+                ("p_tfps", "alice;example.com"),
+                ("p_tfps", "bob;example.com"),
+            ],
             [("x_tfps", "alice@a.example"), ("x_tfps", "alice@b.example")],
             [
                 ("p_tfps", "alice;example.com;;;1, bob;example.com;;;1"),
@@ -200,7 +206,10 @@ mod tests {
             ],
         ] {
             let error = account(&sent).unwrap_err();
-            assert!(matches!(error.field.as_str(), "p_tfps" | "x_tfps"), "{error}");
+            assert!(
+                matches!(error.field.as_str(), "p_tfps" | "x_tfps"),
+                "{error}"
+            );
         }
     }
 

@@ -21,9 +21,23 @@ CREATE TABLE calls_by_decision (
     PRIMARY KEY (domain, username, call_id, decision_id, attempt_key)
 ) WITHOUT ROWID;
 
-INSERT INTO calls_by_decision (domain, username, call_id, started_at, answered_at, ended_at, duration_ms, cause, slot_until,
-    e164, emergency, charged_from)
-SELECT domain, username, call_id, started_at, answered_at, ended_at, duration_ms, cause, slot_until, e164, emergency, charged_from
+INSERT INTO calls_by_decision (
+    domain, username, call_id, started_at, answered_at, ended_at, duration_ms, cause, slot_until,
+    e164, emergency, charged_from
+)
+SELECT
+    domain,
+    username,
+    call_id,
+    started_at,
+    answered_at,
+    ended_at,
+    duration_ms,
+    cause,
+    slot_until,
+    e164,
+    emergency,
+    charged_from
 FROM calls;
 
 DROP TABLE calls;

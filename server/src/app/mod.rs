@@ -289,7 +289,11 @@ impl App {
             );
         let services = ServiceBuilder::new()
             .layer(RequestLogLayer)
-            .layer(OpenLayer::new(open, watch_stopping.clone(), metrics.clone()))
+            .layer(OpenLayer::new(
+                open,
+                watch_stopping.clone(),
+                metrics.clone(),
+            ))
             .layer(AuthenticationLayer::new(
                 tokens,
                 clock.clone(),

@@ -72,7 +72,7 @@ pub enum End {
 impl Tokens {
     /// Takes the tokens that are kept.
     pub fn replace(&self, records: &[TokenRecord]) {
-        let before = self.0.load();
+        let before = self.principals.load();
         let principals = records.iter().filter_map(|record| {
             let role = Role::parse(&record.role)?;
             let principal = Principal {

@@ -134,10 +134,7 @@ impl Checker {
         let age = asked.at.as_millisecond().saturating_sub(record.decided_at);
         let is_retry = age < i64::from(self.settings().repeat_seconds) * 1_000;
         if !record.challenge_id.is_empty() {
-            let waits = self
-                .state
-                .challenges
-                .waits(&record.challenge_id, asked.at);
+            let waits = self.state.challenges.waits(&record.challenge_id, asked.at);
             return match (waits, is_retry) {
                 (true, true) => Repeat::Retry,
                 (true, false) => Repeat::Goes(Counting::Counts),

@@ -162,6 +162,7 @@ mod tests {
             user_agent: String::new(),
             concurrent_calls: None,
             call_id: String::new(),
+            attempt_key: String::new(),
             forwarded_from: String::new(),
             trunk: String::new(),
         }

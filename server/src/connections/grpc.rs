@@ -33,6 +33,9 @@ const SEND_BUFFER: usize = 64 << 10;
 /// The headers of a request, in bytes.
 const HEADERS: u32 = 16 << 10;
 
+/// How long the end of a connection without a token is waited for when the server stops.
+const STRANGERS_END: Duration = Duration::from_secs(1);
+
 /// Serves gRPC.
 pub(crate) struct GrpcServer<S> {
     http2: http2::Builder<TokioExecutor>,
@@ -129,7 +132,15 @@ where
             ended = &mut serving => return told(ended),
             _ = draining.wait_for(|draining| *draining) => serving.as_mut().graceful_shutdown(),
         }
-        told(serving.await);
+        // Strangers, who need not answer the PING that a graceful end begins with, hold up no stop.
+        let patience = if connection.is_authenticated() {
+            Duration::MAX
+        } else {
+            STRANGERS_END
+        };
+        if let Ok(ended) = timeout(patience, serving).await {
+            told(ended);
+        }
     }
 
     fn not_begun(&self, error: &io::Error) {

@@ -91,7 +91,11 @@ impl Learner {
         let mut record = CallRecord {
             username: call.account.username().to_owned(),
             domain: call.account.domain().to_owned(),
-            decision_id: call.decision.as_ref().map(DecisionId::to_string).unwrap_or_default(),
+            decision_id: call
+                .decision
+                .as_ref()
+                .map(DecisionId::to_string)
+                .unwrap_or_default(),
             call_id: printable(&call.call_id).into_owned(),
             attempt_key: printable(&call.attempt_key).into_owned(),
             progress: call.progress as i32,

@@ -149,7 +149,10 @@ impl Awaited {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.open.look_ups.lock().remove(&self.ip.into());
+        self.open
+            .look_ups
+            .lock()
+            .remove(&SourceNetwork::from(self.ip));
         self.open.metrics.waiting.dec();
     }
 }

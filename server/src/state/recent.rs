@@ -322,7 +322,12 @@ mod tests {
             (decision.id.as_str(), "", "", true),
             ("", decision.attempt_key.as_str(), "another", true),
             ("", "", decision.call_id.as_str(), true),
-            ("1a20695c6b70000000302fe3", "", decision.call_id.as_str(), false),
+            (
+                "1a20695c6b70000000302fe3",
+                "",
+                decision.call_id.as_str(),
+                false,
+            ),
             ("", "1700000000.2", decision.call_id.as_str(), false),
         ] {
             let recent = Recent::with_capacity(1_000);

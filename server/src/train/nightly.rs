@@ -307,7 +307,7 @@ mod tests {
             .trainer
             .train(&id, Course::DryRun, &fraud, By::Token("ops"))
             .await;
-        assert_eq!(quota(poisoned), 99);
+        assert_eq!(quota(poisoned), 30, "no more than three times what it was");
         house
             .trainer
             .store

@@ -30,6 +30,7 @@ fn training(after: i64) -> TrainingRecord {
         },
         before,
         reasons: vec!["quota up".to_owned(), "FR is closed".to_owned()],
+        left_out: vec!["GM: a country of high risk".to_owned()],
         trained_at: noon() + minutes(after),
         changed_at: None,
         changed_by: String::new(),

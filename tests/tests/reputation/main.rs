@@ -9,7 +9,7 @@ mod quota;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU32, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -23,7 +23,7 @@ use tfps_tests::{
     Command, Server, eventually,
     fake_reputation::{FakeAbuseIpdb, KEY, apiban, apiban_config, error, limited},
     fake_service::{FakeService, Reply},
-    scene::{HOME_NUMBER, call, from},
+    scene::{HOME_NUMBER, call, from, neighbour},
 };
 use tokio::time::sleep;
 
@@ -36,12 +36,11 @@ const GOOD: &str = "93.184.216.34";
 
 /// A call of Alice from an address; no two repeat each other.
 fn from_ip(ip: &str) -> CheckRequest {
-    static CALLER: AtomicUsize = AtomicUsize::new(0);
-    let caller = CALLER.fetch_add(1, Ordering::Relaxed);
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed) % 10_000;
     CheckRequest {
-        caller_number: caller.to_string(),
         concurrent_calls: Some(1),
-        ..from(ip, call("alice", HOME_NUMBER))
+        ..from(ip, call("alice", &neighbour(HOME_NUMBER, number)))
     }
 }
 

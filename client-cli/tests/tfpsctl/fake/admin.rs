@@ -512,6 +512,7 @@ impl AdminService for Fake {
             too_young: 203,
             fitting: 999,
             blocked: 1,
+            left_out: None,
         };
         let one = TrainAccountsResponse {
             training: Some(training),

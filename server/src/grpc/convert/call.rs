@@ -45,7 +45,9 @@ pub(crate) fn hang_up(order: &HangUp) -> v1::HangUp {
 }
 
 fn told(decision: Option<DecisionId>) -> String {
-    decision.map(|decision| decision.to_string()).unwrap_or_default()
+    decision
+        .map(|decision| decision.to_string())
+        .unwrap_or_default()
 }
 
 fn key(account: &AccountId) -> v1::AccountKey {
