@@ -33,6 +33,19 @@ impl Limits {
         }
     }
 
+    /// The higher of each.
+    #[must_use]
+    pub fn or_more(&self, other: &Self) -> Self {
+        Self {
+            concurrent_calls: self.concurrent_calls.max(other.concurrent_calls),
+            concurrent_calls_off_hours: self
+                .concurrent_calls_off_hours
+                .max(other.concurrent_calls_off_hours),
+            daily_quota: self.daily_quota.max(other.daily_quota),
+            daily_quota_off_hours: self.daily_quota_off_hours.max(other.daily_quota_off_hours),
+        }
+    }
+
     /// The lower of each.
     #[must_use]
     pub fn at_most(&self, bound: &Self) -> Self {

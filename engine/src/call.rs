@@ -22,15 +22,41 @@ pub const MAX_HEADER: usize = 256;
 /// The longest trunk name, in bytes.
 pub const MAX_TRUNK: usize = 64;
 
-/// The users that switches and phones write where they withhold the caller's name.
-const ANONYMOUS: [&str; 7] = [
+/// The users that switches, phones and carriers write where they withhold the caller's name or have none, in letters alone.
+const ANONYMOUS: [&str; 22] = [
     "anonymous",
-    "unknown",
+    "anonymouscaller",
+    "anonymoususer",
+    "asteriskunknown",
+    "blocked",
+    "hidden",
+    "idunavailable",
+    "nocallerid",
+    "noname",
+    "none",
+    "nonumber",
+    "notavailable",
+    "null",
+    "private",
+    "privatecaller",
+    "privatenumber",
     "restricted",
     "unavailable",
-    "private",
+    "undefined",
+    "unidentified",
+    "unknown",
     "withheld",
-    "null",
+];
+/// The same as carriers spell them on a keypad, where they have nothing but digits. Those of fewer than seven are extensions.
+const ON_A_KEYPAD: [&str; 8] = [
+    "266696687",   // anonymous
+    "2666966687",  // the same with a 6 too many, as some send it
+    "2562533",     // blocked
+    "7748283",     // private
+    "7378742833",  // restricted
+    "86282452253", // unavailable
+    "8656696",     // unknown
+    "94844353",    // withheld
 ];
 
 /// Names an account: the user and the domain of its SIP URI, as `username@domain`. The domain is in lower case.
@@ -75,9 +101,16 @@ impl AccountId {
     /// Everybody who withholds their name would share it.
     pub fn is_anonymous(&self) -> bool {
         let (username, domain) = self.parts();
-        ANONYMOUS
-            .iter()
-            .any(|name| username.eq_ignore_ascii_case(name))
+        let letters = || username.bytes().filter(|byte| !byte.is_ascii_punctuation());
+        let is = |name: &&str| {
+            letters()
+                .map(|byte| byte.to_ascii_lowercase())
+                .eq(name.bytes())
+        };
+        // A `+`, a `0`, the zeros of a gateway that has no number.
+        letters().all(|byte| byte == b'0')
+            || ANONYMOUS.iter().any(is)
+            || ON_A_KEYPAD.iter().any(is)
             || domain == "invalid"
             || domain.ends_with(".invalid")
     }
@@ -451,6 +484,42 @@ mod tests {
             AccountId::new("Alice", "a.b").unwrap(),
             AccountId::new("alice", "a.b").unwrap()
         );
+    }
+
+    #[test]
+    fn who_withholds_their_name_is_nobody_however_it_is_written() {
+        let is = |username: &str, domain| AccountId::new(username, domain).unwrap().is_anonymous();
+        for username in [
+            "Anonymous",
+            "anonymous-caller",
+            "Private_Number",
+            "UNAVAILABLE",
+            "No-Caller-ID",
+            "266696687",
+            "2666966687",
+            "7378742833",
+            "86282452253",
+            "+8656696",
+            "0",
+            "+",
+            "0000000000",
+            "-",
+            "*",
+        ] {
+            assert!(is(username, "example.com"), "{username}");
+        }
+        for username in [
+            "alice",
+            "6855", // null, but more often an extension
+            "1000",
+            "2666966880",
+            "anonymous1",
+            "unknowns",
+            "+12125550100",
+        ] {
+            assert!(!is(username, "example.com"), "{username}");
+            assert!(is(username, "anonymous.invalid"));
+        }
     }
 
     #[test]

@@ -467,6 +467,47 @@ async fn a_challenge_is_passed_at_the_server_that_issued_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_hears_in_words_which_digits_to_type() {
+    let (server, bridge) = house().await;
+    server
+        .policy(|policy| {
+            let verification = policy.verification.get_or_insert_default();
+            verification.captcha = v1::CaptchaKind::DigitsAmongWords.into();
+        })
+        .await;
+    let mut variables = vec![
+        DOMAIN_SET,
+        ("${TFPS_USERNAME}", "alice"),
+        ("${TFPS_NUMBER}", LONDON),
+    ];
+    let challenged = run(bridge.address(), "check", &variables).await;
+    let challenge = challenged.variable("TFPS_CHALLENGE").unwrap();
+    variables.push(("${TFPS_CHALLENGE}", &challenge));
+    let mut caller = FakeAsterisk::asks(bridge.address(), "verify").await;
+    let (mut kept, mut digits, mut read_out) = (false, String::new(), 0);
+    caller
+        .answers(|command| {
+            if command.contains("words-") {
+                kept = command.contains("words-keep");
+            }
+            if let Some(said) = digits_said(command) {
+                read_out += 1;
+                if kept {
+                    digits.push_str(&said);
+                }
+            }
+            if command.starts_with("GET DATA") {
+                return format!("200 result={digits}\n");
+            }
+            well_behaved(command, &variables)
+        })
+        .await;
+    assert_eq!((digits.len(), read_out), (4, 6), "{:?}", caller.heard);
+    let verified = caller.variable("TFPS_VERIFIED");
+    assert_eq!(verified.as_deref(), Some("PASSED"), "{:?}", caller.heard);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_star_before_the_digits_is_none_of_them() {
     let (_server, bridge) = house().await;
     let mut variables = vec![

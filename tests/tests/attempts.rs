@@ -126,15 +126,37 @@ async fn whatever_is_different_makes_it_another_call() {
 async fn an_invite_that_is_replayed_gives_one_call_more_and_no_second() {
     let server = limited(2, 10).await;
     let replayed = std::iter::repeat_n(attempt(HOME_NUMBER), 100);
-    // Two slots, and the one retry that a bare Call-ID has.
+    // Two slots, and the one retry of the first.
     assert_eq!(allowed(&server, replayed).await, 3);
     let usage = server.usage("alice").await;
     assert_eq!((usage.calls_today, usage.concurrent_calls), (2, 2));
 
     let server = limited(2, 10).await;
     let replayed = std::iter::repeat_n(with_key("1700000000.1"), 100);
-    assert_eq!(allowed(&server, replayed).await, 5);
+    assert_eq!(allowed(&server, replayed).await, 3);
     assert_eq!(server.usage("alice").await.calls_today, 2);
+}
+
+#[tokio::test]
+async fn an_invite_that_is_replayed_is_none_once_the_switch_counts_its_call() {
+    let server = limited(2, 10).await;
+    let counted = |calls| CheckRequest {
+        concurrent_calls: Some(calls),
+        ..attempt(HOME_NUMBER)
+    };
+    let first = server.check(counted(1)).await;
+    assert_eq!(server.check(counted(1)).await, first);
+    let second = server.check(counted(2)).await;
+    assert_eq!(second.code, "A00");
+    assert_ne!(second.decision_id, first.decision_id);
+    assert_eq!(server.code(counted(3)).await, "R10");
+    // With a key of the switch's own it is the very same attempt, however many others there are.
+    let keyed = |calls| CheckRequest {
+        concurrent_calls: Some(calls),
+        ..with_key(1)
+    };
+    let first = server.check(keyed(1)).await;
+    assert_eq!(server.check(keyed(2)).await, first);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -319,6 +341,55 @@ async fn another_caller_number_is_no_way_around_r13() {
 }
 
 #[tokio::test]
+async fn a_short_call_s_end_settles_no_long_one_with_the_same_call_id() {
+    let server = limited(100, 1_000).await;
+    server
+        .policy(|policy| {
+            policy.allowed_destination_countries = vec!["GB".to_owned()];
+            policy.exposure = Some(v1::Caps {
+                daily_international_minutes: Some(60),
+                ..v1::Caps::default()
+            });
+        })
+        .await;
+    let tell = async |call: v1::CallProgress| learn(&server, call).await;
+    let now = jiff::Timestamp::now().as_second();
+    let ago = |seconds: i64| {
+        Some(prost_types::Timestamp {
+            seconds: now - seconds,
+            nanos: 0,
+        })
+    };
+    // Alice talks to London for a minute, and then also to somebody at home.
+    for (dialed, seconds) in [(LONDON, 60), (HOME_NUMBER, 5)] {
+        let decision = server.check(attempt(dialed)).await;
+        assert_eq!(decision.code, "A00");
+        for event in [CallEvent::Started, CallEvent::Answered] {
+            tell(v1::CallProgress {
+                at: ago(seconds),
+                ..of_decision(&decision, event)
+            })
+            .await;
+        }
+    }
+    tell(v1::CallProgress {
+        call_id: CALL_ID.to_owned(),
+        event: CallEvent::Ended.into(),
+        duration: Some(prost_types::Duration {
+            seconds: 5,
+            nanos: 0,
+        }),
+        ..v1::CallProgress::default()
+    })
+    .await;
+    let left = server.admin().list_calls(Default::default()).await.unwrap();
+    assert_eq!(left.calls.len(), 1);
+    assert!(left.calls[0].e164 == LONDON, "{left:?}");
+    let spent = server.usage("alice").await.international_seconds_today;
+    assert!(spent >= 60, "{spent}");
+}
+
+#[tokio::test]
 async fn a_call_in_which_the_caller_proved_himself_is_counted_once_and_only_once_more_free() {
     let server = Server::open().await;
     server
@@ -358,6 +429,13 @@ async fn anonymous_callers_are_denied_whatever_the_policy_makes_of_unknown_accou
         ("Anonymous", "example.com"),
         ("unknown", "example.com"),
         ("Restricted", "example.com"),
+        ("Private-Number", "example.com"),
+        ("266696687", "example.com"),
+        ("7378742833", "example.com"),
+        ("86282452253", "example.com"),
+        ("8656696", "example.com"),
+        ("+", "example.com"),
+        ("0", "example.com"),
         ("+12125550100", "anonymous.invalid"),
     ] {
         let denied = server.check(of(username, domain, SOMALIA)).await;

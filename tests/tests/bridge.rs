@@ -155,6 +155,11 @@ async fn bad_input_is_a_4xx_that_names_the_field() {
             "concurrent_calls",
         ),
         ("p_tfps=;example.com&dialed_number=44".to_owned(), "p_tfps"),
+        // The password of one, the name of another.
+        (
+            format!("{ALICE}&credentials=2&dialed_number=44"),
+            "credentials",
+        ),
     ] {
         let answer = bridge.post("/v1/check", &form).await;
         assert_eq!(
@@ -194,6 +199,25 @@ async fn bad_input_is_a_4xx_that_names_the_field() {
             .await
             .is_empty()
     );
+    let help = format!("{ALICE}&credentials=2&dialed_number=911");
+    assert_eq!(bridge.post("/v1/check", &help).await.text("code"), "A00");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn other_caller_numbers_are_no_way_around_r13_under_the_policy_of_a_fresh_install() {
+    let server = Server::with("").await;
+    server.account("alice").await;
+    let bridge = Bridge::ready(&[&server], "").await;
+    let mut codes = Vec::new();
+    for caller in 0..7 {
+        // All that a caller can write is another time and again something else.
+        let form = format!(
+            "{ALICE}&dialed_number={HOME_NUMBER}&caller_number=1212555{caller:04}&call_id=call-{caller}\
+             &attempt_key={caller}&user_agent=Phone/{caller}&concurrent_calls=1"
+        );
+        codes.push(bridge.post("/v1/check", &form).await.text("code"));
+    }
+    assert_eq!(codes, ["A00", "A00", "A00", "A00", "A00", "R13", "R13"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

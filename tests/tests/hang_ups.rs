@@ -116,6 +116,57 @@ async fn a_call_whose_hang_up_was_lost_is_found_out() {
 }
 
 #[tokio::test]
+async fn a_call_id_that_reads_as_another_dialog_s_id_ends_its_own_call() {
+    // As OpenSIPS has it: the id of one dialog is the Call-ID of another.
+    let mi = FakeService::start(|asked| {
+        let json = &asked.text[asked.text.find('{').unwrap_or_default()..];
+        let request: serde_json::Value = serde_json::from_str(json).unwrap_or_default();
+        let known = [("a3f.1b", "c07.4e1"), ("94489280513", "1.2")];
+        let of = |call_id: &serde_json::Value| known.iter().find(|known| *call_id == known.0);
+        match request["method"].as_str() {
+            Some("dlg_list") => match of(&request["params"]["callid"]) {
+                Some((call_id, id)) => Reply::json(
+                    200,
+                    format!(
+                        r#"{{"jsonrpc":"2.0","result":{{"Dialog":{{"ID":"{id}","state":4,"callid":"{call_id}"}}}},"id":1}}"#
+                    ),
+                ),
+                None => Reply::json(200, NO_DIALOG),
+            },
+            _ => Reply::json(200, ENDED),
+        }
+    })
+    .await;
+    let (server, bridge) = house(&[&mi]).await;
+    for call_id in ["a3f.1b", "94489280513", "dead.beef"] {
+        started(&bridge, call_id).await;
+    }
+    end(&server).await;
+    let ended = eventually("two are ended", || async {
+        let asked = mi.asked();
+        let ended: Vec<_> = asked
+            .iter()
+            .filter(|asked| asked.text.contains("dlg_end_dlg"))
+            .collect();
+        let seen = asked.iter().any(|asked| asked.text.contains("dead.beef"));
+        (seen && ended.len() >= 2).then(|| {
+            ended
+                .iter()
+                .map(|asked| asked.text.clone())
+                .collect::<Vec<_>>()
+        })
+    })
+    .await;
+    for id in ["c07.4e1", "1.2"] {
+        let order = format!(r#""dialog_id":"{id}""#);
+        assert!(ended.iter().any(|text| text.contains(&order)), "{ended:?}");
+    }
+    assert!(ended.iter().all(|text| !text.contains("a3f.1b")));
+    // That one is not shown does not mean that it has ended.
+    assert_eq!(calls(&server).await, 3);
+}
+
+#[tokio::test]
 async fn a_switch_that_does_not_answer_is_asked_again() {
     let mi = FakeService::start(|_| Reply::json(200, "<html>")).await;
     let (server, bridge) = house(&[&mi]).await;

@@ -334,7 +334,9 @@ fn names(log: &str, digits: &str) -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stranger_introduces_himself_says_what_he_needs_and_comes_back_to_change_it() {
     let house = House::open_with("", |policy| {
-        policy.verification.get_or_insert_default().ask_limits = true;
+        let verification = policy.verification.get_or_insert_default();
+        (verification.ask_limits, verification.raise) =
+            (true, tfps_client::v1::Raise::ForGood.into());
         policy.new_accounts.get_or_insert_default().maximum = Some(limits(5, 60));
     })
     .await;

@@ -299,6 +299,7 @@ fn with_one_call_id(number: usize, dialed: impl Fn(usize) -> String) -> Vec<Invi
             from: "alice@example.com".to_owned(),
             call_id: "a84b4c76e66710".to_owned(),
             tag: format!("tag-{at}"),
+            via: None,
             branch: format!("branch-{at}"),
             cseq: u32::try_from(at).unwrap() + 1,
             headers: Vec::new(),
@@ -360,6 +361,48 @@ async fn an_invite_that_is_sent_again_counts_once() {
     let usage = server.usage("alice").await;
     assert_eq!((usage.calls_today, usage.concurrent_calls), (1, 1));
     assert_eq!(server.decisions(Default::default()).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_s_headers_beside_p_tfps_tell_nothing() {
+    let (server, _bridge, front) = house(ResponseMode::ResponseMode503603).await;
+    let call = Call {
+        headers: vec![
+            "P-tfps: alice;example.com;;;".to_owned(),
+            "P-Calls: 1".to_owned(),
+            "P-Received: 203.0.113.9".to_owned(),
+            "P-UA: Snom".to_owned(),
+        ],
+        user_agent: "Switch".to_owned(),
+        ..by_p_tfps(HOME_NUMBER)
+    };
+    front.answered(&call, 503).await;
+    let recorded = &server.decisions(v1::DecisionFilter::default()).await[0];
+    assert_eq!(
+        (
+            recorded.concurrent_calls,
+            recorded.source_ip.as_str(),
+            recorded.user_agent.as_str()
+        ),
+        (None, "127.0.0.1", "Switch")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_invite_with_other_sent_bys_in_via_is_as_many_calls() {
+    let (server, _bridge, front) = two_at_once().await;
+    let switch = Switch::at(Ipv4Addr::LOCALHOST, front.address());
+    let invite = &with_one_call_id(1, |_| HOME_NUMBER.to_owned())[0];
+    let sent: Vec<Invite> = (0..8)
+        .map(|at| Invite {
+            via: Some(format!("pbx-{at}.example.com:5060")),
+            ..invite.clone()
+        })
+        .collect();
+    let finals = switch.invited(&sent);
+    assert_eq!((finals.len(), approved(&finals)), (8, 2), "{finals:?}");
+    let usage = server.usage("alice").await;
+    assert_eq!((usage.calls_today, usage.concurrent_calls), (2, 2));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -439,6 +482,15 @@ async fn an_asserted_identity_pays_where_the_bridge_trusts_its_switches() {
     let trusting = Bridge::ready(&[&server], "trust_asserted_identity = true").await;
     let front = Front::start(&trusting, "").await;
     assert_eq!(front.answered(&asserted(&both), 503).await.code, "A00");
+    // A caller's P-tfps picks nobody else's account, and without an assertion none at all.
+    for forged in ["P-tfps: bob;example.com;;;1", "X-tfps: bob@example.com"] {
+        let beside = [both[0], forged];
+        for headers in [&beside[..], &beside[1..]] {
+            assert_eq!(front.answered(&asserted(headers), 603).await.code, "R12");
+        }
+    }
+    let same = [both[0], "P-tfps: alice;example.com;;;1"];
+    assert_eq!(front.answered(&asserted(&same), 503).await.code, "A00");
     let two = [both[0], "P-Asserted-Identity: <sip:bob@example.com>"];
     assert_eq!(front.answered(&asserted(&two), 603).await.code, "R12");
     let preferred = ["P-Preferred-Identity: <sip:alice@example.com>"];

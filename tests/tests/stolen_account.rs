@@ -314,7 +314,7 @@ async fn a_captcha_can_be_a_sum() {
         .await
         .unwrap();
     assert_eq!(opened.captcha(), v1::CaptchaKind::Arithmetic);
-    assert_eq!((&*opened.captcha_digits, opened.digit_count), ("", 2));
+    assert_eq!((&*opened.captcha_digits, opened.digit_count), ("", 3));
     let [first, second] = opened.addends[..] else {
         panic!("two numbers: {opened:?}");
     };
@@ -327,6 +327,39 @@ async fn a_captcha_can_be_a_sum() {
         .unwrap();
     let sum = opened.addends.iter().sum::<u32>().to_string();
     let passed = server.complete(&opened.verification_id, &sum).await;
+    assert!(passed.unwrap().passed);
+}
+
+#[tokio::test]
+async fn a_captcha_can_tell_in_words_which_digits_to_type() {
+    let server = installed(|policy| {
+        policy.verification.as_mut().unwrap().captcha = v1::CaptchaKind::DigitsAmongWords.into();
+    })
+    .await;
+    new_account(&server, "alice").await;
+    let (_, challenge) = server.challenged("alice", LONDON).await;
+    let open = async || {
+        let opened = server.start_verification("alice", &challenge).await;
+        opened.unwrap()
+    };
+    let opened = open().await;
+    assert_eq!(opened.captcha(), v1::CaptchaKind::DigitsAmongWords);
+    assert_eq!((opened.spoken.len(), opened.digit_count), (6, 4));
+    let digits = |only_typed: bool, opened: &v1::StartVerificationResponse| {
+        let spoken = opened.spoken.iter();
+        let heard = spoken.filter(|spoken| spoken.typed || !only_typed);
+        heard
+            .map(|spoken| spoken.digit.to_string())
+            .collect::<String>()
+    };
+    assert_eq!(digits(true, &opened), opened.captcha_digits);
+    // Who types all that they hear is a machine.
+    let all = digits(false, &opened);
+    let failed = server.complete(&opened.verification_id, &all).await;
+    assert!(!failed.unwrap().passed);
+    let opened = open().await;
+    let typed = digits(true, &opened);
+    let passed = server.complete(&opened.verification_id, &typed).await;
     assert!(passed.unwrap().passed);
 }
 

@@ -186,7 +186,10 @@ async fn without_any_pin_a_pin_is_not_asked() {
 
 #[tokio::test]
 async fn a_caller_comes_back_to_change_his_limits() {
-    let server = Server::with_verification(|verification| verification.ask_limits = true).await;
+    let server = Server::with_verification(|verification| {
+        (verification.ask_limits, verification.raise) = (true, v1::Raise::ForGood.into());
+    })
+    .await;
     let before = server
         .account_with("alice", |account| account.limits = Some(limits(2, 10)))
         .await;
@@ -224,6 +227,46 @@ async fn a_caller_comes_back_to_change_his_limits() {
     );
     // He may come again.
     server.start_changing_limits("alice").await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_caller_asks_for_is_no_more_than_new_accounts_have_unless_it_is_for_good() {
+    let server = Server::with_verification(|verification| {
+        (verification.ask_limits, verification.raise) = (true, v1::Raise::Day.into());
+    })
+    .await;
+    // A captcha is no reason to give one account ten times as many calls for ever.
+    let (id, onboarded) = server.onboard("bob").await;
+    let most = v1::LimitsAsked {
+        max_concurrent_calls: 2,
+        max_daily_quota: 10,
+    };
+    assert_eq!(onboarded.limits_asked, Some(most));
+    let changes = server.learn_limits("bob", &id, 5, 99).await.unwrap();
+    assert!(
+        changes.iter().all(|change| change.contains("still")),
+        "{changes:?}"
+    );
+    let bob = server.get("bob").await.limits.unwrap();
+    assert_eq!((bob.concurrent_calls(), bob.daily_quota()), (2, 10));
+    // What the operator gave stays within reach.
+    server
+        .account_with("alice", |account| account.limits = Some(limits(4, 40)))
+        .await;
+    let asks = async |calls, quota| {
+        let opened = server.start_changing_limits("alice").await.unwrap();
+        let id = opened.verification_id;
+        server.complete(&id, &opened.captcha_digits).await.unwrap();
+        server
+            .learn_limits("alice", &id, calls, quota)
+            .await
+            .unwrap();
+        let after = server.get("alice").await.limits.unwrap();
+        (after.concurrent_calls(), after.daily_quota())
+    };
+    assert_eq!(asks(5, 30).await, (4, 30));
+    assert_eq!(asks(1, 99).await, (1, 30));
+    assert_eq!(asks(5, 99).await, (2, 30));
 }
 
 #[tokio::test]

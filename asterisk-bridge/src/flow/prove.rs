@@ -214,6 +214,10 @@ async fn typed(
                 let most = u8::try_from(opened.digit_count).unwrap_or(MOST_DIGITS);
                 voice.sum(*first, *second, most).await?
             }
+            (true, CaptchaKind::DigitsAmongWords, _) => {
+                let most = u8::try_from(opened.digit_count).unwrap_or(MOST_DIGITS);
+                voice.among_words(&opened.spoken, most).await?
+            }
             (true, ..) => {
                 voice.say(Prompt::CaptchaListen).await?;
                 voice.captcha(&opened.captcha_digits).await?

@@ -4,6 +4,7 @@ mod prompt;
 
 use std::{collections::HashSet, sync::Mutex, time::Duration};
 
+use tfps_client::v1::SpokenDigit;
 use tracing::warn;
 
 pub(crate) use self::prompt::Prompt;
@@ -175,6 +176,30 @@ impl<'a> Voice<'a> {
         // Nobody can have known it.
         self.ahead = None;
         self.ask(Prompt::SumType, most).await
+    }
+
+    /// Reads digits out, before each of them whether to remember it, and takes what is typed. Empty: nothing was typed.
+    ///
+    /// # Errors
+    /// [`AgiError`]
+    pub(crate) async fn among_words(
+        &mut self,
+        spoken: &[SpokenDigit],
+        most: u8,
+    ) -> Result<String, AgiError> {
+        self.tell(Prompt::WordsListen).await?;
+        for SpokenDigit { digit, typed } in spoken {
+            let prompt = if *typed {
+                Prompt::WordsKeep
+            } else {
+                Prompt::WordsSkip
+            };
+            self.tell(prompt).await?;
+            self.call.say_digits(&digit.to_string()).await?;
+        }
+        // Nobody can have known them.
+        self.ahead = None;
+        self.ask(Prompt::CaptchaType, most).await
     }
 
     /// Asks for digits: those that were typed before it has been said whole count. Empty: nothing was typed.

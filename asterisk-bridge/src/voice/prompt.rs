@@ -17,6 +17,9 @@ pub(crate) enum Prompt {
     SumListen,
     SumSecond,
     SumType,
+    WordsListen,
+    WordsKeep,
+    WordsSkip,
     PinType,
     NothingTyped,
     Wrong,
@@ -46,7 +49,7 @@ pub(crate) enum Prompt {
 impl Prompt {
     /// All of them.
     #[cfg(test)]
-    const ALL: [Self; 36] = [
+    const ALL: [Self; 39] = [
         Self::WhyOnboarding,
         Self::WhySourceCountry,
         Self::WhyDestinationCountry,
@@ -59,6 +62,9 @@ impl Prompt {
         Self::SumListen,
         Self::SumSecond,
         Self::SumType,
+        Self::WordsListen,
+        Self::WordsKeep,
+        Self::WordsSkip,
         Self::PinType,
         Self::NothingTyped,
         Self::Wrong,
@@ -125,6 +131,9 @@ impl Prompt {
             Self::SumListen => "sum-listen",
             Self::SumSecond => "sum-second",
             Self::SumType => "sum-type",
+            Self::WordsListen => "words-listen",
+            Self::WordsKeep => "words-keep",
+            Self::WordsSkip => "words-skip",
             Self::PinType => "pin-type",
             Self::NothingTyped => "nothing-typed",
             Self::Wrong => "wrong",

@@ -12,6 +12,8 @@ pub mod measure;
 mod numbers;
 mod ordinary;
 mod ranges;
+#[cfg(test)]
+mod stolen_accounts;
 pub mod thresholds;
 mod write;
 

@@ -144,6 +144,14 @@ fn heard(started: &StartVerificationResponse) -> String {
     if let (CaptchaKind::Arithmetic, [first, second]) = (started.captcha(), &*started.addends) {
         return format!("the caller hears {first} and {second}, and types the sum:");
     }
+    if started.captcha() == CaptchaKind::DigitsAmongWords {
+        let spoken = started.spoken.iter().map(|spoken| match spoken.typed {
+            true => spoken.digit.to_string(),
+            false => format!("not {}", spoken.digit),
+        });
+        let spoken = spoken.collect::<Vec<_>>().join(", ");
+        return format!("the caller hears {spoken}, and types what is not excepted:");
+    }
     let spoken: Vec<_> = started.captcha_digits.chars().map(String::from).collect();
     format!("the caller hears {} and types:", spoken.join(" "))
 }

@@ -101,11 +101,12 @@ impl Comparison {
         self.reputation(reputation, &other.reputation);
         self.risk(risk, &other.risk);
         let NewAccountDocument {
-            limits: _,
+            limits,
             source_countries: _,
             destination_countries: _,
             maximum,
         } = new_accounts;
+        self.limits("new_accounts.limits", limits, &other.new_accounts.maximum);
         self.limits("new_accounts.maximum", maximum, &other.new_accounts.maximum);
         self.unless(
             *training != TrainingMode::Apply || other.training == TrainingMode::Apply,
@@ -135,7 +136,7 @@ impl Comparison {
             grace_minutes,
             grace_calls,
             quota_step,
-            ask_limits: _,
+            ask_limits,
             raise,
             max_passed_per_day,
             pause_seconds,
@@ -237,9 +238,14 @@ impl Comparison {
             "must be day",
         );
         self.unless(
-            *captcha == CaptchaKind::Arithmetic || bound.captcha == CaptchaKind::Digits,
+            *captcha != CaptchaKind::Digits || bound.captcha == CaptchaKind::Digits,
             "verification.captcha",
-            "must be arithmetic",
+            "must not be digits",
+        );
+        self.unless(
+            !ask_limits || bound.ask_limits,
+            "verification.ask_limits",
+            "must be false",
         );
         self.at_most("verification.quota_step", *quota_step, bound.quota_step);
     }
@@ -451,14 +457,58 @@ mod tests {
             document.blocked_countries.clear();
             document.rules.insert(Rule::Risk, RuleMode::Report);
             document.dial_plan = DialPlan::for_country(Country::from_code("SO").unwrap());
-            document.verification.max_failures = 99;
+            let verification = &mut document.verification;
+            verification.captcha_seconds += 1;
+            verification.challenge_seconds += 1;
+            verification.max_failures = 99;
+            verification.lock_seconds -= 1;
+            verification.longest_lock_seconds -= 1;
+            verification.min_pin_digits -= 1;
+            verification.max_opens += 1;
+            for (key, more) in [
+                (&mut verification.max_failures_per_source, 0),
+                (&mut verification.max_failures_per_trunk, 1_000),
+                (&mut verification.max_pin_failures, 0),
+                (&mut verification.onboardings_per_source, 0),
+                (&mut verification.onboardings_per_trunk, 1_000),
+                (&mut verification.onboardings_per_domain, 0),
+                (&mut verification.grace_minutes, 0),
+                (&mut verification.grace_calls, 0),
+                (&mut verification.max_passed_per_day, 0),
+            ] {
+                *key = more;
+            }
+            verification.pause_seconds -= 1;
+            verification.raise = Raise::ForGood;
+            verification.ask_limits = true;
+            verification.quota_step += 1;
+            document.repeats.by_caller = true;
             document.repeats.max_repeats = 1_000;
+            document.repeats.gap_seconds -= 1;
+            document.repeats.block_seconds -= 1;
             document.flood.requests_per_second = 0;
+            document.flood.burst += 1;
             document.reputation.abuse_confidence = 100;
+            document.risk.pin_score = 101;
             document.risk.challenge_score = 101;
             document.risk.deny_score = 101;
-            document.new_accounts.maximum.daily_quota = 1_000;
+            document.risk.pass_minutes += 1;
+            for limits in [
+                &mut document.new_accounts.limits,
+                &mut document.new_accounts.maximum,
+            ] {
+                *limits = Limits {
+                    concurrent_calls: 1_000,
+                    concurrent_calls_off_hours: 1_000,
+                    daily_quota: 1_000,
+                    daily_quota_off_hours: 1_000,
+                };
+            }
             document.training = TrainingMode::Apply;
+            document.exposure = Caps {
+                estimate: false,
+                ..Caps::NONE
+            };
         };
         assert_eq!(
             fields(bare),
@@ -467,14 +517,74 @@ mod tests {
                 "blocked_countries",
                 "rules",
                 "dial_plan",
+                "verification.captcha_seconds",
+                "verification.challenge_seconds",
                 "verification.max_failures",
+                "verification.lock_seconds",
+                "verification.longest_lock_seconds",
+                "verification.min_pin_digits",
+                "verification.max_opens",
+                "verification.max_failures_per_source",
+                "verification.max_failures_per_trunk",
+                "verification.max_pin_failures",
+                "verification.onboardings_per_source",
+                "verification.onboardings_per_trunk",
+                "verification.onboardings_per_domain",
+                "verification.grace_minutes",
+                "verification.grace_calls",
+                "verification.max_passed_per_day",
+                "verification.pause_seconds",
+                "verification.raise",
+                "verification.ask_limits",
+                "verification.quota_step",
+                "repeats.by_caller",
                 "repeats.max_repeats",
+                "repeats.gap_seconds",
+                "repeats.block_seconds",
                 "flood.requests_per_second",
+                "flood.burst",
                 "reputation.abuse_confidence",
+                "risk.pin_score",
                 "risk.challenge_score",
                 "risk.deny_score",
+                "risk.pass_minutes",
+                "new_accounts.limits.concurrent_calls",
+                "new_accounts.limits.concurrent_calls_off_hours",
+                "new_accounts.limits.daily_quota",
+                "new_accounts.limits.daily_quota_off_hours",
+                "new_accounts.maximum.concurrent_calls",
+                "new_accounts.maximum.concurrent_calls_off_hours",
                 "new_accounts.maximum.daily_quota",
+                "new_accounts.maximum.daily_quota_off_hours",
                 "training",
+                "exposure.assumed_minutes",
+                "exposure.estimate",
+                "exposure.daily_cost",
+                "exposure.daily_international_minutes",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_the_operator_has_made_stricter_than_the_default_is_not_loosened() {
+        let strict = |document: &mut PolicyDocument| {
+            document.verification.method = VerificationMethod::Pin;
+            document.verification.captcha_digits = 6;
+            document.verification.captcha = CaptchaKind::Arithmetic;
+            document.reputation.on_unavailable = OnUnavailable::Deny;
+        };
+        let mut bound = PolicyDocument::default();
+        strict(&mut bound);
+        let bound = Policy::compile(bound).unwrap();
+        let own = Policy::compile(PolicyDocument::named("own", "a.example")).unwrap();
+        let weaker = own.weaker_than(&bound).into_iter();
+        assert_eq!(
+            weaker.map(|weaker| weaker.field).collect::<Vec<_>>(),
+            [
+                "verification.method",
+                "verification.captcha_digits",
+                "verification.captcha",
+                "reputation.on_unavailable"
             ]
         );
     }

@@ -114,7 +114,7 @@ pub struct VerificationDocument {
     /// How long after the first passed verification of a day the next is offered, in seconds; after each further one it is twice as
     /// long. 0: at once.
     pub pause_seconds: u32,
-    /// What a captcha asks: `digits` or `arithmetic`.
+    /// What a captcha asks: `digits`, `arithmetic` or `digits-among-words`.
     pub captcha: CaptchaKind,
     /// The hash of the policy's PIN, in PHC form; accounts without one of their own are asked for it.
     #[serde(skip_serializing_if = "Option::is_none")]

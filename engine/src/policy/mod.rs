@@ -106,6 +106,8 @@ pub enum CaptchaKind {
     Digits,
     /// A sum is asked for.
     Arithmetic,
+    /// Digits are read out, and which of them to type is told in words.
+    DigitsAmongWords,
 }
 
 /// What to do when reputation does not answer.
@@ -247,6 +249,16 @@ impl Policy {
     /// What learning and verification can reach at the most.
     pub fn maximum_limits(&self) -> Limits {
         self.document.new_accounts.maximum
+    }
+
+    /// The most that a caller who has proved themself can ask for. What is raised for good needs a policy that says so: otherwise it
+    /// is what a new account has, or what the account has already.
+    pub fn limits_on_request(&self, own: &Limits) -> Limits {
+        let maximum = self.maximum_limits();
+        match self.document.verification.raise {
+            Raise::ForGood => maximum,
+            Raise::Day => own.or_more(&self.new_limits()).at_most(&maximum),
+        }
     }
 
     /// What a call to a number adds to its account's exposure; `None`: nothing that the policy caps.

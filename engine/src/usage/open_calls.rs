@@ -5,7 +5,7 @@ use thin_vec::ThinVec;
 
 use crate::{
     call::CallAttempt,
-    exposure::{Exposure, Tariff},
+    exposure::{Exposure, Money, Tariff},
     number::E164,
 };
 
@@ -110,6 +110,11 @@ impl OpenCall {
         tariff.for_seconds(answered_for.saturating_sub(before.unsigned_abs()))
     }
 
+    /// What a minute of it costs, and then whether it leaves the home country.
+    fn price(&self) -> Option<(Money, bool)> {
+        self.tariff.map(|tariff| (tariff.price, tariff.abroad))
+    }
+
     /// Whether it is worth remembering at a moment, in seconds since 1970: it may hold a slot, or be charged for.
     pub fn lasts(&self, now: i64) -> bool {
         let is_charged = self.tariff.is_some();
@@ -182,9 +187,11 @@ impl OpenCalls {
         self.0.iter_mut().find(|call| call.key == key)
     }
 
-    /// The one call that a switch means; `None`: it is not known. Where several have the name, the oldest that the event can be
-    /// about; an event that can be about none of them is told for the second time.
-    pub fn find(&self, name: &CallName<'_>, event: Event) -> Option<&OpenCall> {
+    /// The one call that a switch means by what it tells of a moment, in seconds since 1970; `None`: it is not known. An event that can be
+    /// about none of those that have the name is told for the second time. Where it can be about several, a caller who gives two calls one
+    /// Call-ID must not have the dear one counted as the cheap one: the dearest is answered; of those that were, the one ends whose
+    /// answer fits the duration, and without a duration the cheapest. Among equals it is the oldest.
+    pub fn find(&self, name: &CallName<'_>, event: Event, at: i64) -> Option<&OpenCall> {
         if let Some(key) = name.key {
             return self.get(key);
         }
@@ -196,16 +203,28 @@ impl OpenCalls {
             match event {
                 Event::Started => calls().find(waits).or_else(|| calls().last()),
                 Event::Answered => calls()
-                    .find(rings)
-                    .or_else(|| calls().find(waits))
+                    .filter(rings)
+                    .rev()
+                    .max_by_key(|call| call.price())
+                    .or_else(|| calls().filter(waits).rev().max_by_key(|call| call.price()))
                     .or_else(|| calls().last()),
                 // An end without an answer is not that of a call that was answered, which would be charged for no more.
                 Event::Ended(Some(0)) => calls()
                     .find(rings)
                     .or_else(|| calls().find(waits))
                     .or_else(|| calls().next()),
-                Event::Ended(_) => calls()
-                    .find(talks)
+                Event::Ended(Some(seconds)) => {
+                    let answered_at = at.saturating_sub_unsigned(seconds);
+                    let off = |call: &&OpenCall| call.answered_at?.checked_sub(answered_at);
+                    calls()
+                        .filter(talks)
+                        .min_by_key(|call| off(call).map(i64::unsigned_abs))
+                        .or_else(|| calls().find(rings))
+                        .or_else(|| calls().next())
+                }
+                Event::Ended(None) => calls()
+                    .filter(talks)
+                    .min_by_key(|call| call.price())
                     .or_else(|| calls().find(rings))
                     .or_else(|| calls().next()),
             }
@@ -372,7 +391,8 @@ mod tests {
     };
 
     fn key(calls: &OpenCalls, event: Event) -> Option<u128> {
-        calls.find(&NAME, event).map(|call| call.key)
+        let at = noon().as_second();
+        calls.find(&NAME, event, at).map(|call| call.key)
     }
 
     #[test]
@@ -399,11 +419,45 @@ mod tests {
     }
 
     #[test]
+    fn of_two_answered_calls_the_duration_tells_which_has_ended() {
+        let mut calls = three();
+        let now = noon().as_second();
+        for (key, answered_for) in [(1, 600), (2, 4), (3, 90)] {
+            calls.start(key, &NAME, now + 100, noon());
+            calls.get_mut(key).unwrap().answered_at = Some(now - answered_for);
+        }
+        for (seconds, expected) in [(5, 2), (3, 2), (80, 3), (500, 1), (u64::MAX, 1)] {
+            let ended = key(&calls, Event::Ended(Some(seconds)));
+            assert_eq!(ended, Some(expected), "{seconds}");
+        }
+    }
+
+    #[test]
+    fn of_calls_with_one_call_id_the_dear_one_is_counted_and_not_the_cheap_one() {
+        let mut calls = three();
+        let until = noon().as_second() + 100;
+        for (key, price) in [(1, "0.01"), (2, "0.90"), (3, "0.90")] {
+            let call = calls.start(key, &NAME, until, noon());
+            call.tariff = Some(Tariff {
+                price: price.parse().unwrap(),
+                estimated: false,
+                abroad: true,
+            });
+        }
+        assert_eq!(key(&calls, Event::Answered), Some(2));
+        for key in [1, 2] {
+            calls.get_mut(key).unwrap().answered_at = Some(noon().as_second());
+        }
+        assert_eq!(key(&calls, Event::Ended(None)), Some(1));
+        assert_eq!(key(&calls, Event::Ended(Some(0))), Some(3));
+    }
+
+    #[test]
     fn a_key_names_its_call_and_no_other() {
         let mut calls = three();
         calls.get_mut(2).unwrap().attempt_key = "2".into();
         let find = |name: CallName<'_>| {
-            let call = calls.find(&name, Event::Ended(None));
+            let call = calls.find(&name, Event::Ended(None), 0);
             call.map(|call| call.key)
         };
         let by_key = |key| {
@@ -436,10 +490,10 @@ mod tests {
             ..NAME
         };
         let until = noon().as_second() + 100;
-        assert!(calls.find(&name, Event::Started).is_none());
+        assert!(calls.find(&name, Event::Started, 0).is_none());
         assert!(!calls.start(7, &name, until, noon()).decided);
         assert_eq!(
-            calls.find(&name, Event::Started).map(|call| call.key),
+            calls.find(&name, Event::Started, 0).map(|call| call.key),
             Some(7)
         );
         let decided = CallName {

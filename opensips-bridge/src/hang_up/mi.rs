@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 /// How long a switch may take.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The error of `dlg_end_dlg` where there is no such dialog.
+/// The error of `dlg_end_dlg` and `dlg_list` where there is no such dialog.
 const NOT_FOUND: i64 = 404;
 
 /// A switch's management interface.
@@ -24,6 +24,9 @@ pub(crate) enum Answer {
     Ended,
     /// The switch has no such call.
     Unknown,
+    /// The switch shows no such call, but it may have one: of several dialogs with one Call-ID `dlg_list` shows the first, and none
+    /// while that one is being deleted.
+    Unseen,
     /// Neither: why.
     Failed(String),
 }
@@ -33,7 +36,7 @@ impl Answer {
     pub(crate) fn as_str(&self) -> &'static str {
         match self {
             Self::Ended => "ended",
-            Self::Unknown => "unknown",
+            Self::Unknown | Self::Unseen => "unknown",
             Self::Failed(_) => "failed",
         }
     }
@@ -56,20 +59,32 @@ impl Mi {
         &self.url
     }
 
-    /// Ends a call: BYE in both directions, or CANCEL where it was not answered.
+    /// Ends a call: BYE in both directions, or CANCEL where it was not answered. `dlg_end_dlg` takes what it is given for a dialog's
+    /// id first: a Call-ID that reads as one is looked up.
     pub(crate) async fn end(&self, call_id: &str) -> Answer {
-        if call_id.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Answer::Failed(
-                "a Call-ID of digits alone could be taken for the id of somebody else's dialog"
-                    .to_owned(),
-            );
+        if !may_be_an_id(call_id) {
+            return self
+                .call("dlg_end_dlg", &json!({ "dialog_id": call_id }))
+                .await
+                .map_or_else(|answer| answer, |_| Answer::Ended);
         }
-        let request = json!({
-            "jsonrpc": "2.0",
-            "id": 1,
-            "method": "dlg_end_dlg",
-            "params": { "dialog_id": call_id },
-        });
+        let dialog = match self.call("dlg_list", &json!({ "callid": call_id })).await {
+            Ok(mut result) => result["Dialog"].take(),
+            Err(Answer::Unknown) => return Answer::Unseen,
+            Err(answer) => return answer,
+        };
+        match dialog["ID"].as_str() {
+            Some(id) if dialog["callid"] == call_id => self
+                .call("dlg_end_dlg", &json!({ "dialog_id": id }))
+                .await
+                .map_or_else(|answer| answer, |_| Answer::Ended),
+            _ => Answer::Failed("dlg_list shows another call than it was asked for".to_owned()),
+        }
+    }
+
+    /// The result of a command.
+    async fn call(&self, method: &str, params: &Value) -> Result<Value, Answer> {
+        let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
         // With any other type of content mi_http never answers.
         let answer = self
             .client
@@ -87,32 +102,41 @@ impl Mi {
         };
         match told {
             Ok((status, text)) => read(status, &text),
-            Err(error) if error.is_timeout() => {
-                Answer::Failed(format!("no answer within {} s", PATIENCE.as_secs()))
-            }
-            Err(error) => Answer::Failed(root_of(&error)),
+            Err(error) if error.is_timeout() => Err(Answer::Failed(format!(
+                "no answer within {} s",
+                PATIENCE.as_secs()
+            ))),
+            Err(error) => Err(Answer::Failed(root_of(&error))),
         }
     }
 }
 
-fn read(status: StatusCode, text: &str) -> Answer {
-    let Ok(answer) = serde_json::from_str::<Value>(text) else {
-        return Answer::Failed(format!(
+/// Whether a Call-ID may be taken for a dialog's id, as OpenSIPS has read one: digits, or two hexadecimal numbers and a point between.
+fn may_be_an_id(call_id: &str) -> bool {
+    call_id
+        .bytes()
+        .all(|byte| byte.is_ascii_hexdigit() || byte == b'.')
+        && (call_id.contains('.') || call_id.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+fn read(status: StatusCode, text: &str) -> Result<Value, Answer> {
+    let Ok(mut answer) = serde_json::from_str::<Value>(text) else {
+        return Err(Answer::Failed(format!(
             "what answers is no mi_http: {status}, and no JSON; is the path right, such as /mi?"
-        ));
+        )));
     };
-    if answer.get("result").is_some() {
-        return Answer::Ended;
+    if let Some(result) = answer.get_mut("result") {
+        return Ok(result.take());
     }
     let error = &answer["error"];
-    match error["code"].as_i64() {
+    Err(match error["code"].as_i64() {
         Some(NOT_FOUND) => Answer::Unknown,
         Some(code) => Answer::Failed(format!(
             "{code} {}",
             error["message"].as_str().unwrap_or_default()
         )),
         None => Answer::Failed(format!("{status}, neither a result nor an error")),
-    }
+    })
 }
 
 /// The root of an error: the rest of it repeats the URL.
@@ -128,13 +152,14 @@ fn root_of(error: &reqwest::Error) -> String {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn a_call_id_that_may_be_another_dialog_s_id_is_never_sent() {
-        let mi = Mi::new("http://127.0.0.1:9/mi").unwrap();
-        let Answer::Failed(why) = mi.end("94489280513").await else {
-            panic!()
-        };
-        assert!(why.contains("digits alone"), "{why}");
+    #[test]
+    fn a_call_id_that_reads_as_the_id_of_a_dialog_is_told_from_others() {
+        for id in ["94489280513", "a3f.1b", "A3F.1B", "1700000000.1", ".", "a."] {
+            assert!(may_be_an_id(id), "{id}");
+        }
+        for id in ["a84b4c76e66710", "a3f.1b@pbx", "a3f-1b", "g.1"] {
+            assert!(!may_be_an_id(id), "{id}");
+        }
     }
 
     #[test]
@@ -142,11 +167,11 @@ mod tests {
         let ok = |text| read(StatusCode::OK, text);
         assert_eq!(
             ok(r#"{"jsonrpc":"2.0","result":"OK","id":1}"#),
-            Answer::Ended
+            Ok(Value::from("OK"))
         );
         assert_eq!(
             ok(r#"{"jsonrpc":"2.0","error":{"code":404,"message":"Dialog not found"},"id":1}"#),
-            Answer::Unknown
+            Err(Answer::Unknown)
         );
         for (text, why) in [
             (
@@ -156,7 +181,7 @@ mod tests {
             ("{}", "neither a result nor an error"),
             ("<html>", "is no mi_http"),
         ] {
-            let Answer::Failed(told) = ok(text) else {
+            let Err(Answer::Failed(told)) = ok(text) else {
                 panic!("{text}");
             };
             assert!(told.contains(why), "{told}");

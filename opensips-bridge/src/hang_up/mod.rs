@@ -73,7 +73,7 @@ impl Ender {
                 );
                 self.report_lost(account, order).await;
             }
-            Answer::Unknown => debug!(
+            Answer::Unknown | Answer::Unseen => debug!(
                 call_id = told.2,
                 "a call that is to end is another switch's"
             ),
@@ -93,6 +93,11 @@ impl Ender {
             match switch.end(call_id).await {
                 Answer::Ended => return Answer::Ended,
                 Answer::Unknown => {}
+                Answer::Unseen => {
+                    if answer == Answer::Unknown {
+                        answer = Answer::Unseen;
+                    }
+                }
                 Answer::Failed(why) => {
                     warn!(
                         mi = switch.url(),

@@ -33,22 +33,25 @@ pub fn read(fields: &Fields<'_>, who_pays: WhoPays<'_>) -> Result<CallProgress, 
         }
     };
     let number = |field: Field, highest| {
-        fields
-            .get(field)
-            .map_or(Ok(0), |text| whole_number(field.name(), text, highest))
+        let text = fields.get(field);
+        text.map(|text| whole_number(field.name(), text, highest))
+            .transpose()
     };
     let duration = number(Field::Duration, LONGEST_CALL)?;
-    let cause = number(Field::Cause, HIGHEST_CAUSE)?;
+    let cause = number(Field::Cause, HIGHEST_CAUSE)?.unwrap_or_default();
     let ended = event == CallEvent::Ended;
     Ok(CallProgress {
         account: Some(identity.account),
         call_id,
         event: event.into(),
         at: None,
-        duration: ended.then(|| prost_types::Duration {
-            seconds: duration.into(),
-            nanos: 0,
-        }),
+        // Not 0 where it is not told: a call that was answered has lasted since then.
+        duration: duration
+            .filter(|_| ended)
+            .map(|seconds| prost_types::Duration {
+                seconds: seconds.into(),
+                nanos: 0,
+            }),
         cause: if ended { cause } else { 0 },
         decision_id,
         attempt_key,
@@ -78,6 +81,8 @@ mod tests {
                 .unwrap();
         assert_eq!(ended.event(), CallEvent::Ended);
         assert_eq!((ended.duration.unwrap().seconds, ended.cause), (61, 16));
+        let untold = call("username=alice&call_id=a&event=ended").unwrap();
+        assert_eq!((untold.duration, untold.cause), (None, 0));
     }
 
     #[test]

@@ -5,28 +5,31 @@ use tfps_client::v1::CheckRequest;
 use super::{
     BadField, Field, Fields, WhoPays, bounded,
     bounds::{HEADER, NUMBER, TRUNK},
-    headers, identity, whole_number,
+    headers::{self, PTfps},
+    identity, whole_number,
 };
 
 /// More calls at once than any account makes.
 const MOST_CALLS: u32 = 1_000_000;
 
-/// Reads the fields into the request that the server gets. What several fields can tell comes from the first that does:
-/// the fields of `P-tfps`, then `P-Received`, `P-UA` and `P-Calls`, then the switch's own words.
+/// Reads the fields into the request that the server gets. What several fields can tell comes from the first that does: the parts of
+/// `P-tfps`, or where there is none `P-Received` and `P-UA`, then the switch's own words. A switch that sends `P-tfps` sends no other
+/// header: one that stands beside it is the caller's. Of two counts of the account's calls the higher one counts.
 ///
 /// # Errors
 /// The field that is missing, too long or wrong.
 pub fn read(fields: &Fields<'_>, who_pays: WhoPays<'_>) -> Result<CheckRequest, BadField> {
     let identity = identity::of(fields, who_pays)?;
-    let header = identity.p_tfps;
-    let first_of = |in_header: &'_ str, others: [Field; 2]| -> (&'static str, String) {
-        if !in_header.is_empty() {
-            return (Field::PTfps.name(), in_header.to_owned());
+    let p_tfps = identity.p_tfps.as_ref();
+    let first_of = |part: Option<&str>, header: Field, word: Field| -> (&'static str, String) {
+        let in_header = match part {
+            Some(part) => Some((Field::PTfps, part)),
+            None => fields.get(header).map(|value| (header, value)),
+        };
+        match in_header {
+            Some((field, value)) if !value.is_empty() => (field.name(), value.to_owned()),
+            _ => (word.name(), fields.get(word).unwrap_or_default().to_owned()),
         }
-        others
-            .into_iter()
-            .find_map(|field| Some((field.name(), fields.get(field)?.to_owned())))
-            .unwrap_or((others[1].name(), String::new()))
     };
     let text = |field: Field, limit: usize| {
         bounded(field.name(), fields.get(field).unwrap_or_default(), limit)
@@ -40,23 +43,17 @@ pub fn read(fields: &Fields<'_>, who_pays: WhoPays<'_>) -> Result<CheckRequest, 
         Some(_) => text(Field::CallerNumber, NUMBER)?,
         None => text(Field::FromUser, NUMBER)?,
     };
-    let (field, source_ip) = first_of(header.source_ip, [Field::PReceived, Field::SourceIp]);
+    let part = p_tfps.map(|header| header.source_ip);
+    let (field, source_ip) = first_of(part, Field::PReceived, Field::SourceIp);
     let source_ip = if source_ip.is_empty() {
         source_ip
     } else {
         headers::address(field, &source_ip)?.to_string()
     };
-    let (field, user_agent) = first_of(header.user_agent, [Field::PUa, Field::UserAgent]);
+    let part = p_tfps.map(|header| header.user_agent);
+    let (field, user_agent) = first_of(part, Field::PUa, Field::UserAgent);
     let user_agent = bounded(field, &user_agent, HEADER)?;
-    let (field, calls) = first_of(
-        header.concurrent_calls,
-        [Field::PCalls, Field::ConcurrentCalls],
-    );
-    let concurrent_calls = if calls.is_empty() {
-        None
-    } else {
-        Some(whole_number(field, &calls, MOST_CALLS)?)
-    };
+    let concurrent_calls = concurrent_calls(fields, p_tfps)?;
     let forwarded_from = match (
         fields.get(Field::ForwardedFrom),
         fields.get(Field::Diversion),
@@ -86,6 +83,23 @@ pub fn read(fields: &Fields<'_>, who_pays: WhoPays<'_>) -> Result<CheckRequest, 
     })
 }
 
+/// As the switch counts them: in `P-tfps`, or in its own words. `P-Calls` may be the caller's and can only add to these.
+fn concurrent_calls(
+    fields: &Fields<'_>,
+    p_tfps: Option<&PTfps<'_>>,
+) -> Result<Option<u32>, BadField> {
+    let counted = |field: Field, text: &str| whole_number(field.name(), text, MOST_CALLS);
+    let in_field = |field: Field| {
+        let text = fields.get(field);
+        text.map(|text| counted(field, text)).transpose()
+    };
+    match p_tfps.map(|header| header.concurrent_calls) {
+        Some("") => in_field(Field::ConcurrentCalls),
+        Some(calls) => counted(Field::PTfps, calls).map(Some),
+        None => Ok(in_field(Field::PCalls)?.max(in_field(Field::ConcurrentCalls)?)),
+    }
+}
+
 /// The key that the switch made, or one of what names the INVITE transaction in its headers (RFC 3261, 17.2.3). Where these are too
 /// long there is none.
 fn attempt_key(fields: &Fields<'_>) -> Result<String, BadField> {
@@ -95,9 +109,9 @@ fn attempt_key(fields: &Fields<'_>) -> Result<String, BadField> {
     let in_headers = || {
         let call_id = fields.get(Field::CallId)?;
         let tag = headers::tag(fields.get(Field::From)?)?;
-        let branch = headers::branch(fields.get(Field::Via)?)?;
+        let via = headers::topmost_via(fields.get(Field::Via)?)?;
         let cseq = fields.get(Field::CSeq)?;
-        Some(format!("{call_id};{tag};{cseq};{branch}"))
+        Some(format!("{call_id};{tag};{cseq};{via}"))
     };
     let key = in_headers().filter(|key| key.len() <= HEADER);
     Ok(key.unwrap_or_default())
@@ -142,7 +156,13 @@ mod tests {
             check(&form).map(|check| check.attempt_key)
         };
         let headers = "call_id=a84b&from=%3Csip:a@b%3E;tag=19&cseq=1%20INVITE&via=SIP/2.0/UDP%20pbx;branch=z9";
-        assert_eq!(key(headers).unwrap(), "a84b;19;1 INVITE;z9");
+        assert_eq!(
+            key(headers).unwrap(),
+            "a84b;19;1 INVITE;SIP/2.0/UDP pbx;branch=z9"
+        );
+        // The same branch from another sent-by is another transaction.
+        let elsewhere = headers.replace("pbx", "pbx:5062");
+        assert_ne!(key(headers), key(&elsewhere));
         assert_eq!(key(&format!("{headers}&attempt_key=17.1")).unwrap(), "17.1");
         assert_eq!(key("call_id=a84b&from=%3Csip:a@b%3E;tag=19").unwrap(), "");
         let long = "x".repeat(250);
@@ -169,7 +189,7 @@ mod tests {
                 x.user_agent.as_str(),
                 x.concurrent_calls
             ),
-            ("198.51.100.7", "Snom", Some(3))
+            ("198.51.100.7", "Snom", Some(9))
         );
 
         let p = check(&format!(
@@ -184,6 +204,25 @@ mod tests {
             ),
             ("198.51.100.8", "OpenSIPS", Some(1))
         );
+    }
+
+    #[test]
+    fn beside_p_tfps_a_caller_s_headers_tell_nothing_and_none_lowers_the_switch_s_count() {
+        let words = "source_ip=10.0.0.1&user_agent=OpenSIPS&concurrent_calls=9&dialed_number=44";
+        let callers = "p_received=198.51.100.7&p_ua=Snom&p_calls=1";
+        let told = |form: String| {
+            let check = check(&form).unwrap();
+            (check.source_ip, check.user_agent, check.concurrent_calls)
+        };
+        let as_the_switch = |calls| ("10.0.0.1".to_owned(), "OpenSIPS".to_owned(), calls);
+        for p_tfps in ["alice", "alice;example.com", "alice;example.com;;;"] {
+            let form = format!("p_tfps={p_tfps}&{callers}&{words}");
+            assert_eq!(told(form), as_the_switch(Some(9)), "{p_tfps}");
+        }
+        let uncounted = "p_tfps=alice;example.com;;;&p_calls=1&dialed_number=44";
+        assert_eq!(check(uncounted).unwrap().concurrent_calls, None);
+        let (.., calls) = told(format!("x_tfps=alice&{callers}&{words}"));
+        assert_eq!(calls, Some(9));
     }
 
     #[test]

@@ -40,6 +40,7 @@ fields! {
     UserAgent "user_agent" "The User-Agent header.",
     ConcurrentCalls "concurrent_calls" or "sim_calls" "The account's calls in progress, this one included.",
     CallId "call_id" "The Call-ID.",
+    Credentials "credentials" "How many Authorization and Proxy-Authorization headers the INVITE has.",
     AttemptKey "attempt_key" "The key of the attempt, one per INVITE transaction, made by the switch.",
     DecisionId "decision_id" "The decision that allowed a call.",
     ForwardedFrom "forwarded_from" "The forwarding party.",
@@ -54,7 +55,7 @@ fields! {
     Diversion "diversion" "The header Diversion as it came.",
     From "from" "The header From as it came, for its tag.",
     CSeq "cseq" "The header CSeq as it came.",
-    Via "via" "The topmost header Via as it came, for its branch.",
+    Via "via" "The topmost header Via as it came.",
     Event "event" "What happened to a call.",
     Duration "duration" "How long a call was answered, in seconds.",
     Cause "cause" "Why a call ended, by Q.850.",
@@ -129,6 +130,36 @@ mod tests {
             assert_eq!(*field as usize, index);
         }
         assert_eq!(Field::named("sim_calls"), Some(Field::ConcurrentCalls));
+    }
+
+    #[test]
+    fn the_shipped_files_send_fields_that_there_are_and_a_key_that_no_caller_writes() {
+        for (file, id) in [
+            ("opensips/client.cfg", "$T_id"),
+            ("opensips/opensips.cfg", "$T_id"),
+            ("kamailio/kamailio.cfg", "$T(id_index)"),
+            ("freeswitch/tfps.xml", "${uuid}"),
+        ] {
+            let path = format!("{}/../deploy/{file}", env!("CARGO_MANIFEST_DIR"));
+            let text = std::fs::read_to_string(&path).expect(&path);
+            let text = text.replace("&amp;", "&");
+            let sent: Vec<_> = text
+                .split('&')
+                .filter_map(|part| part.split_once('='))
+                .filter(|(name, _)| {
+                    !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+                })
+                .collect();
+            for (name, value) in &sent {
+                assert!(Field::named(name).is_some(), "{file}: {name}");
+                let value = value.trim_start_matches(['"', ' ', '+']);
+                assert!(*name != "attempt_key" || value.starts_with(id), "{file}");
+            }
+            let sends = |field| sent.iter().any(|(name, _)| *name == field);
+            assert!(sends("attempt_key"), "{file}");
+            // Who pays is the digest's user there, and there may be two.
+            assert_eq!(sends("credentials"), text.contains("$au;"), "{file}");
+        }
     }
 
     #[test]

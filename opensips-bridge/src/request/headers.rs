@@ -141,9 +141,10 @@ pub fn tag(from: &str) -> Option<&str> {
     parameter(parameters, "tag")
 }
 
-/// The branch of the topmost Via (RFC 3261, 20.42).
-pub fn branch(via: &str) -> Option<&str> {
-    parameter(values(via).next()?, "branch")
+/// The topmost Via (RFC 3261, 20.42), where it has a branch. The branch alone names no transaction: the sent-by belongs to it (17.2.3).
+pub fn topmost_via(via: &str) -> Option<&str> {
+    let topmost = values(via).next()?.trim();
+    parameter(topmost, "branch").map(|_| topmost)
 }
 
 fn parameter<'a>(text: &'a str, name: &str) -> Option<&'a str> {
@@ -430,13 +431,16 @@ mod tests {
     }
 
     #[test]
-    fn a_transaction_is_known_by_tag_and_branch() {
+    fn a_transaction_is_known_by_tag_and_topmost_via() {
         let from = "\"Alice;tag=x\" <sip:alice@example.com;tag=y>;tag=1928301774";
         assert_eq!(tag(from), Some("1928301774"));
         assert_eq!(tag("<sip:alice@example.com;tag=y>"), None);
         let via = "SIP/2.0/UDP 192.0.2.7:5060;branch=z9hG4bK776asdhds;rport, SIP/2.0/UDP pbx;branch=z9hG4bK2";
-        assert_eq!(branch(via), Some("z9hG4bK776asdhds"));
-        assert_eq!(branch("SIP/2.0/UDP 192.0.2.7"), None);
+        assert_eq!(
+            topmost_via(via),
+            Some("SIP/2.0/UDP 192.0.2.7:5060;branch=z9hG4bK776asdhds;rport")
+        );
+        assert_eq!(topmost_via("SIP/2.0/UDP 192.0.2.7"), None);
     }
 
     #[test]
@@ -487,7 +491,7 @@ mod tests {
             let _ = PTfps::read(&value);
             let _ = x_tfps(&value);
             let _ = asserted_identity(&value);
-            let _ = (tag(&value), branch(&value));
+            let _ = (tag(&value), topmost_via(&value));
             let _ = diversion(&value);
             let _ = address("source_ip", &value);
         }

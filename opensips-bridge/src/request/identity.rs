@@ -32,18 +32,27 @@ impl Default for WhoPays<'_> {
 /// The account, and what `P-tfps` says beside it.
 pub(crate) struct Identity<'a> {
     pub(crate) account: AccountKey,
-    pub(crate) p_tfps: PTfps<'a>,
+    pub(crate) p_tfps: Option<PTfps<'a>>,
 }
 
 /// Finds it: `P-tfps` or `X-tfps`, else what the switch says in words (`username`), else `P-Asserted-Identity` where it is trusted, and
 /// From where it is not.
 ///
 /// # Errors
-/// When nobody is named, or two are: both headers, or `username` that names another account than the header.
+/// When nobody is named, or two are: both headers, `username` or a trusted `P-Asserted-Identity` that names another account than the
+/// header, or two sets of credentials in the INVITE, of which a switch may have checked either.
 pub(crate) fn of<'a>(
     fields: &'a Fields<'_>,
     who_pays: WhoPays<'_>,
 ) -> Result<Identity<'a>, BadField> {
+    if let Some(number) = fields.get(Field::Credentials)
+        && !matches!(number, "0" | "1")
+    {
+        return Err(BadField::new(
+            Field::Credentials.name(),
+            "must be 0 or 1: of two, the caller picks who pays",
+        ));
+    }
     let p_tfps = fields.get(Field::PTfps).map(PTfps::read).transpose()?;
     let x_tfps = fields.get(Field::XTfps).map(x_tfps).transpose()?;
     let in_words = fields
@@ -79,12 +88,13 @@ pub(crate) fn of<'a>(
             }
         },
     };
-    if let Some((other, other_domain)) = in_words
-        && (other != username
-            || !(domain.is_empty()
+    let agrees = |(other, other_domain): (&str, &str)| {
+        other == username
+            && (domain.is_empty()
                 || other_domain.is_empty()
-                || domain.eq_ignore_ascii_case(other_domain)))
-    {
+                || domain.eq_ignore_ascii_case(other_domain))
+    };
+    if in_words.is_some_and(|in_words| !agrees(in_words)) {
         return Err(BadField::new(
             "username",
             format!(
@@ -92,6 +102,17 @@ pub(crate) fn of<'a>(
                 field.name()
             ),
         ));
+    }
+    // The switch has removed no P-tfps where it asserts an identity: the header is a caller's until the two agree.
+    if who_pays.trust_asserted_identity && matches!(field, Field::PTfps | Field::XTfps) {
+        let asserted = fields.get(Field::PAssertedIdentity);
+        let asserted = asserted.map(asserted_identity).transpose()?;
+        if !asserted.or(in_words).is_some_and(agrees) {
+            return Err(BadField::new(
+                field.name(),
+                "names somebody whom p_asserted_identity does not: with trust_asserted_identity, remove what callers write",
+            ));
+        }
     }
     let told = [Field::Domain, Field::FromDomain]
         .into_iter()
@@ -110,7 +131,7 @@ pub(crate) fn of<'a>(
             username: bounded(field.name(), username, USERNAME)?,
             domain: bounded(domain_field.name(), domain, DOMAIN)?,
         },
-        p_tfps: p_tfps.unwrap_or_default(),
+        p_tfps,
     })
 }
 
@@ -230,13 +251,42 @@ mod tests {
         let from = ("from_user", "mallory");
         assert_eq!(sent(&[asserted, from], false).unwrap(), "mallory@default");
         assert_eq!(sent(&[asserted, from], true).unwrap(), "alice@example.com");
-        let header = ("p_tfps", "bob;example.com");
-        assert_eq!(sent(&[asserted, header], true).unwrap(), "bob@example.com");
+        for (header, same) in [
+            (
+                ("p_tfps", "bob;example.com;;;1"),
+                ("p_tfps", "alice;Example.com"),
+            ),
+            (
+                ("x_tfps", "bob@example.com"),
+                ("x_tfps", "alice@example.com"),
+            ),
+        ] {
+            assert!(sent(&[asserted, header], false).is_ok());
+            // A caller's, who pays by a name of their own choice.
+            for forged in [&[asserted, header][..], &[header], &[header, from]] {
+                assert_eq!(sent(forged, true).unwrap_err().field, header.0);
+            }
+            let agreed = sent(&[asserted, same], true).unwrap();
+            assert_eq!(agreed.to_ascii_lowercase(), "alice@example.com");
+        }
+        let words = [("username", "bob"), ("domain", "example.com")];
+        assert_eq!(sent(&words, true).unwrap(), "bob@example.com");
         // Who trusts the assertion does not take the caller's word in its place.
         let error = sent(&[from], true).unwrap_err();
         assert_eq!(error.field, "p_asserted_identity");
         let preferred = ("p_preferred_identity", "<sip:mallory@example.com>");
         assert!(sent(&[preferred], true).is_err());
+    }
+
+    #[test]
+    fn who_sends_two_credentials_picks_nobody_s_account() {
+        let sent = |number| account(&[("username", "victim"), ("credentials", number)]);
+        for number in ["", "0", "1"] {
+            assert_eq!(sent(number).unwrap(), "victim@default");
+        }
+        for number in ["2", "17", "-1", "many"] {
+            assert_eq!(sent(number).unwrap_err().field, "credentials");
+        }
     }
 
     #[test]

@@ -25,7 +25,7 @@ use super::{
         ended, located, of_injection, of_judged, purpose, reserved, rule, used, verdict_number,
         with_call,
     },
-    repeat::{Question, retries, until},
+    repeat::{Question, RETRIES, until},
     source::Unknown,
 };
 use crate::{
@@ -334,7 +334,7 @@ impl Checker {
         match (position, claimed) {
             (Ok(position), Some(claimed)) => {
                 let until = until(record, self.settings().repeat_seconds);
-                claimed.answer(position, until, retries(record));
+                claimed.answer(position, until, RETRIES);
             }
             (Ok(_), None) => {}
             (Err(error), _) => tracing::debug!(%error, "a decision could not be recorded"),

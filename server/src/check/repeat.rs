@@ -14,12 +14,12 @@ use crate::{
     state::{Recent, State},
 };
 
-/// How often an allowed call is answered again for one key of a switch's own.
-const RETRIES: u8 = 3;
-/// The same for a bare Call-ID.
-const RETRIES_BY_CALL_ID: u8 = 1;
+/// How often an allowed call is answered again: an answer is lost once. A key that was made of what callers write must not be worth
+/// more calls than that.
+pub(super) const RETRIES: u8 = 1;
 
-/// Everything that a switch asks, but for its own count of the account's calls: other calls change that.
+/// Everything that a switch asks. Its own count of the account's calls is part of it only where the switch names no attempt: other
+/// calls change it, and so does the call that an INVITE which is sent again has set up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Question<'a> {
     account: &'a AccountId,
@@ -29,6 +29,7 @@ pub(super) struct Question<'a> {
     user_agent: &'a str,
     call_id: &'a str,
     attempt_key: &'a str,
+    concurrent_calls: Option<u32>,
     forwarded_from: &'a str,
     trunk: &'a str,
 }
@@ -43,6 +44,7 @@ impl<'a> Question<'a> {
             user_agent: &call.user_agent,
             call_id: &call.call_id,
             attempt_key: &call.attempt_key,
+            concurrent_calls: counted(&call.attempt_key, call.concurrent_calls),
             forwarded_from: &call.forwarded_from,
             trunk: &call.trunk,
         }
@@ -58,6 +60,7 @@ impl<'a> Question<'a> {
             user_agent: &record.user_agent,
             call_id: &record.call_id,
             attempt_key: &record.attempt_key,
+            concurrent_calls: counted(&record.attempt_key, record.concurrent_calls),
             forwarded_from: &record.forwarded_from,
             trunk: &record.trunk,
         }
@@ -89,13 +92,8 @@ pub(super) fn until(record: &DecisionRecord, repeat_seconds: u32) -> i64 {
         .max(record.challenge_expires_at)
 }
 
-/// How often a decision that allows a call is told again.
-pub(super) fn retries(record: &DecisionRecord) -> u8 {
-    if record.attempt_key.is_empty() {
-        RETRIES_BY_CALL_ID
-    } else {
-        RETRIES
-    }
+fn counted(attempt_key: &str, calls: Option<u32>) -> Option<u32> {
+    calls.filter(|_| attempt_key.is_empty())
 }
 
 /// Remembers a decision of before the start, where somebody may ask for it again.
@@ -114,7 +112,7 @@ pub fn restore(
         let question = Question::recorded(&account, decision);
         if !question.is_nameless() {
             let key = question.key(&state.recent);
-            state.recent.restore(key, place, until, retries(decision));
+            state.recent.restore(key, place, until, RETRIES);
         }
     }
 }

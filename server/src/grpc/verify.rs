@@ -45,14 +45,29 @@ impl VerifyService for VerifyRpc {
         let opened =
             uninterrupted(async move { Ok(verifier.start(&caller, wanted).await?) }).await?;
         let digit_count = opened.question.as_ref().map(Question::digit_count);
-        let (captcha, captcha_digits, addends) = match opened.question {
-            Some(Question::Digits(digits)) => (v1::CaptchaKind::Digits, digits, Vec::new()),
-            Some(Question::Sum(first, second)) => (
-                v1::CaptchaKind::Arithmetic,
-                String::new(),
-                vec![first, second],
-            ),
-            None => Default::default(),
+        let answer = opened.question.as_ref().map(Question::answer);
+        let (mut captcha_digits, mut addends, mut spoken) = Default::default();
+        let captcha = match opened.question {
+            Some(Question::Digits(digits)) => {
+                captcha_digits = digits;
+                v1::CaptchaKind::Digits
+            }
+            Some(Question::Sum(first, second)) => {
+                addends = vec![first, second];
+                v1::CaptchaKind::Arithmetic
+            }
+            Some(Question::AmongWords(heard)) => {
+                captcha_digits = answer.unwrap_or_default();
+                let heard = heard.into_iter();
+                spoken = heard
+                    .map(|spoken| v1::SpokenDigit {
+                        digit: spoken.digit.to_digit(10).unwrap_or_default(),
+                        typed: spoken.typed,
+                    })
+                    .collect();
+                v1::CaptchaKind::DigitsAmongWords
+            }
+            None => v1::CaptchaKind::Unspecified,
         };
         Ok(Response::new(StartVerificationResponse {
             verification_id: opened.id,
@@ -60,6 +75,7 @@ impl VerifyService for VerifyRpc {
             captcha: captcha.into(),
             captcha_digits,
             addends,
+            spoken,
             digit_count: digit_count.unwrap_or_default(),
             expires_at: Some(convert::timestamp(opened.expires_at)),
             attempts_left: opened.attempts_left,

@@ -246,7 +246,9 @@ fn named(call: &CallProgress, ledger: &Ledger, record: &mut CallRecord) -> Optio
         attempt_key: &record.attempt_key,
         call_id: &record.call_id,
     };
-    let open = ledger.calls.find(&name, call.event())?;
+    let open = ledger
+        .calls
+        .find(&name, call.event(), record.at.div_euclid(1_000))?;
     if let Some(decision) = DecisionId::of(open) {
         record.decision_id = decision.to_string();
     }

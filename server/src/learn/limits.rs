@@ -24,7 +24,10 @@ pub struct GivenLimits {
 }
 
 impl Learner {
-    /// Learns the limits that a caller gave, bounded by the policy's maxima. Those of off hours stay as they are.
+    /// Learns the limits that a caller gave, bounded by what the policy lets callers have ([`Policy::limits_on_request`]). Those of off
+    /// hours stay as they are.
+    ///
+    /// [`Policy::limits_on_request`]: tfps_engine::policy::Policy::limits_on_request
     ///
     /// # Errors
     /// When the verification was not passed, is too old, was used, or is another account's; or the policy's maximum
@@ -72,8 +75,8 @@ impl Learner {
             .policies
             .of_account(account.domain(), record.account.policy.as_deref());
         let before = record.account.limits;
-        let maximum = policy.maximum_limits();
-        let bounded = |field, asked: NonZeroU32, maximum: u32| match asked.get().min(maximum) {
+        let most = policy.limits_on_request(&before);
+        let bounded = |field, asked: NonZeroU32, most: u32| match asked.get().min(most) {
             0 => Err(LearnError::NoneLeft {
                 field,
                 policy: policy.document.name.clone(),
@@ -84,9 +87,9 @@ impl Learner {
             concurrent_calls: bounded(
                 "limits.concurrent_calls",
                 given.concurrent_calls,
-                maximum.concurrent_calls,
+                most.concurrent_calls,
             )?,
-            daily_quota: bounded("limits.daily_quota", given.daily_quota, maximum.daily_quota)?,
+            daily_quota: bounded("limits.daily_quota", given.daily_quota, most.daily_quota)?,
             ..before
         };
         record.account.limits = limits;
@@ -121,10 +124,10 @@ impl Learner {
             .filter_map(|(what, before, after, asked)| {
                 let words = match (before == after, after < asked.get()) {
                     (true, false) => return None,
-                    (true, true) => format!("still {after}; {asked} is over the policy's maximum"),
+                    (true, true) => format!("still {after}; {asked} is more than callers can get"),
                     (false, false) => format!("{before} to {after}"),
                     (false, true) => {
-                        format!("{before} to {after}; {asked} is over the policy's maximum")
+                        format!("{before} to {after}; {asked} is more than callers can get")
                     }
                 };
                 Some(format!("{what} of {account}: {words}"))

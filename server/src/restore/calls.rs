@@ -110,7 +110,8 @@ pub(super) fn progress(state: &State, call: &CallRecord, fresh: bool, at: Timest
         _ => Event::Started,
     };
     let mut ledger = ledger.lock();
-    let known = ledger.calls.find(&name, event).map(|call| call.key);
+    let known = ledger.calls.find(&name, event, call.at.div_euclid(1_000));
+    let known = known.map(|call| call.key);
     if let Some(key) = known.filter(|_| call.settles) {
         if fresh {
             ledger.settle(key);

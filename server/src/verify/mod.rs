@@ -274,6 +274,9 @@ impl Verifier {
         self.state.challenges.remove(&pending.id);
         tracing::info!(%account, purpose = record.purpose, change = words, "a caller passed a verification");
         let limits = &policy.document.verification;
+        let changed = self.store.account(account).await.ok();
+        let own = changed.as_ref().map(|record| &record.account.limits);
+        let limits_asked = own.and_then(|own| limits_asked(&pending, policy, own));
         Ok(Completed {
             passed: true,
             change: words,
@@ -283,8 +286,8 @@ impl Verifier {
                 self.lock(account, policy, at).failures,
             ),
             locked_until: None,
-            account: self.store.account(account).await.ok(),
-            limits_asked: limits_asked(&pending, policy),
+            account: changed,
+            limits_asked,
         })
     }
 
@@ -370,15 +373,15 @@ impl Verifier {
 }
 
 /// What the caller of a passed challenge can ask for. Where the policy leaves him nothing, he is not asked.
-fn limits_asked(passed: &Pending, policy: &Policy) -> Option<Limits> {
-    let maximum = policy.maximum_limits();
-    let (concurrent_calls, daily_quota) = maximum.in_hours(false);
+fn limits_asked(passed: &Pending, policy: &Policy, own: &Limits) -> Option<Limits> {
+    let most = policy.limits_on_request(own);
+    let (concurrent_calls, daily_quota) = most.in_hours(false);
     let asks = match passed.about {
         About::Call(purpose) => purpose == Purpose::Onboarding,
         About::Limits => true,
     };
     let gives = concurrent_calls > 0 && daily_quota > 0;
-    (policy.document.verification.ask_limits && asks && gives).then_some(maximum)
+    (policy.document.verification.ask_limits && asks && gives).then_some(most)
 }
 
 fn attempts_left(max_failures: u32, failures: u32) -> u32 {

@@ -41,6 +41,8 @@ pub struct Invite {
     pub call_id: String,
     /// The tag of From.
     pub tag: String,
+    /// The sent-by of Via; `None`: where the switch is.
+    pub via: Option<String>,
     /// The branch of Via, without its cookie.
     pub branch: String,
     /// The number of CSeq.
@@ -62,13 +64,15 @@ impl Switch {
             from,
             call_id,
             tag,
+            via,
             branch,
             cseq,
             headers,
         } = invite;
+        let sent_by = via.clone().unwrap_or_else(|| own.to_string());
         let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
         let datagram = format!(
-            "INVITE sip:{dialed}@{front} SIP/2.0\r\nVia: SIP/2.0/UDP {own};branch=z9hG4bK{branch}\r\n\
+            "INVITE sip:{dialed}@{front} SIP/2.0\r\nVia: SIP/2.0/UDP {sent_by};rport;branch=z9hG4bK{branch}\r\n\
              From: <sip:{from}>;tag={tag}\r\nTo: <sip:{dialed}@{front}>\r\nCall-ID: {call_id}\r\n\
              CSeq: {cseq} INVITE\r\nContact: <sip:{own}>\r\nMax-Forwards: 70\r\nUser-Agent: Switch\r\n{headers}\
              Content-Length: 0\r\n\r\n"
@@ -78,7 +82,7 @@ impl Switch {
             .expect("loopback takes it");
     }
 
-    /// Sends INVITEs; their final statuses by the branches of their Via, once all have come or no more do.
+    /// Sends INVITEs; their final statuses by the sent-by and branch of their Via, once all have come or no more do.
     pub fn invited<'a>(
         &self,
         invites: impl IntoIterator<Item = &'a Invite>,
@@ -86,9 +90,9 @@ impl Switch {
         let mut sent = BTreeSet::new();
         for invite in invites {
             self.invite(invite);
-            sent.insert(invite.branch.clone());
+            sent.insert((&invite.via, &invite.branch));
         }
-        self.finals_by(branch, |finals| finals.len() >= sent.len())
+        self.finals_by(transaction, |finals| finals.len() >= sent.len())
     }
 
     /// One at an address of this machine.
@@ -205,9 +209,11 @@ fn call_id(text: &str) -> Option<String> {
     Some(id.trim().to_owned())
 }
 
-/// The branch of a response's Via, without its cookie.
-fn branch(text: &str) -> Option<String> {
+/// The sent-by and branch of a response's Via, without its cookie.
+fn transaction(text: &str) -> Option<String> {
     let via = text.lines().find_map(|line| line.strip_prefix("Via:"))?;
+    let sent_by = via.trim().split([' ', ';']).nth(1)?;
     let (_, branch) = via.split_once(";branch=z9hG4bK")?;
-    Some(branch.split([';', ',']).next()?.trim().to_owned())
+    let branch = branch.split([';', ',']).next()?.trim();
+    Some(format!("{sent_by} {branch}"))
 }

@@ -111,6 +111,7 @@ impl VerifyService for Fake {
         Ok(Response::new(StartVerificationResponse {
             captcha: tfps_proto::v1::CaptchaKind::Digits.into(),
             addends: Vec::new(),
+            spoken: Vec::new(),
             verification_id: "v1".to_owned(),
             method: if pin {
                 VerificationMethod::Pin

@@ -99,6 +99,7 @@ pub(crate) fn view(view: &PolicyView) -> v1::Policy {
             captcha: match verification.captcha {
                 CaptchaKind::Digits => v1::CaptchaKind::Digits,
                 CaptchaKind::Arithmetic => v1::CaptchaKind::Arithmetic,
+                CaptchaKind::DigitsAmongWords => v1::CaptchaKind::DigitsAmongWords,
             }
             .into(),
         }),
@@ -467,6 +468,7 @@ fn read_verification(
         Ok(v1::CaptchaKind::Unspecified) => own.captcha,
         Ok(v1::CaptchaKind::Digits) => CaptchaKind::Digits,
         Ok(v1::CaptchaKind::Arithmetic) => CaptchaKind::Arithmetic,
+        Ok(v1::CaptchaKind::DigitsAmongWords) => CaptchaKind::DigitsAmongWords,
         Err(_) => return Err(none("policy.verification.captcha", verification.captcha)),
     };
     Ok(())
