@@ -13,10 +13,8 @@ use crate::{
     number::{Country, CountrySet, E164, NotANumber, NumberFacts, plan},
     policy::{Policy, RuleMode},
     risk::{Assessment, Circumstances, Predictor, Thresholds, pays},
-    rules::Rule,
-    usage::{
-        AccountMark, Day, GrantKind, HabitDay, Ledger, Past, Traits, Verified, Watch, Withheld,
-    },
+    rules::{Rule, r17_failed_verifications},
+    usage::{Day, Elsewhere, GrantKind, HabitDay, Ledger, Past, Traits, Verified, Watch, Withheld},
 };
 
 /// What stands still while calls are decided: borrowed from a snapshot.
@@ -119,6 +117,10 @@ pub struct Facts<'a> {
     pub source_hit: Option<SourceHit<'a>>,
     /// Where the call comes from; nothing is known before [`Self::locate`].
     pub source: Standpoint,
+    /// Whether who asks is bound to the account's domain.
+    pub asked_by_domain: bool,
+    /// Whether the account's caller has onboarded it within a day; not known before [`Self::remember`].
+    pub is_new: bool,
     /// The countries that grants open to the account.
     pub granted: Vec<(GrantKind, Country)>,
     /// The verifications that the account passed today; none are known before [`Self::remember`].
@@ -168,6 +170,8 @@ impl<'a> Facts<'a> {
             number_hit,
             source_hit,
             source: Standpoint::default(),
+            asked_by_domain: false,
+            is_new: false,
             granted: Vec::new(),
             verified: Verified::default(),
             traits: Traits::default(),
@@ -191,6 +195,7 @@ impl<'a> Facts<'a> {
         self.verified = ledger
             .map(|ledger| ledger.verified(self.day))
             .unwrap_or_default();
+        self.is_new = ledger.is_some_and(|ledger| ledger.is_new(self.at));
         if self.traits.range().is_none() && self.destination.is_ok() {
             return;
         }
@@ -200,7 +205,7 @@ impl<'a> Facts<'a> {
             Some(_) => self.counting,
             None => Counting::Peeks,
         };
-        let account = AccountMark::of(&self.call.account);
+        let account = watch.mark(self.call.account.as_str());
         let number = self.destination.as_ref().ok().map(|to| &to.number);
         self.past.dialing =
             watch
@@ -235,6 +240,21 @@ impl<'a> Facts<'a> {
     /// The policy that judges.
     pub fn policy(&self) -> &'a Policy {
         self.standing.policy
+    }
+
+    /// Whether the account is known, and not just since its caller passed a captcha. Complete after [`Self::remember`].
+    pub fn is_established(&self) -> bool {
+        self.standing.account.is_some() && !self.is_new
+    }
+
+    /// The domain whose requests from one source count together (R19): the account's, where there is such a domain. Accounts that are not
+    /// known can be in any; those of general policies are counted as one, under no name.
+    pub fn flood_domain(&self) -> &str {
+        if self.standing.account.is_some() || self.asked_by_domain {
+            self.call.account.domain()
+        } else {
+            &self.policy().document.domain
+        }
     }
 
     /// The source address whose country and reputation are worth asking for: a public one.
@@ -328,8 +348,18 @@ impl<'a> Facts<'a> {
         Thresholds {
             challenge: risk.challenge_score,
             deny,
-            challenges: policy.verifies() && policy.mode(Rule::Risk) == RuleMode::Challenge,
+            challenges: policy.mode(Rule::Risk) == RuleMode::Challenge && self.can_verify(),
         }
+    }
+
+    /// Whether a challenge would be one, and no denial in its place. Of locks it is asked only where somebody else has a say in the score.
+    fn can_verify(&self) -> bool {
+        let policy = self.policy();
+        policy.verifies_account(self.standing.account.is_some())
+            && self.withheld().is_none()
+            && (self.past.range.elsewhere == Elsewhere::default()
+                || policy.mode(Rule::FailedVerifications) != RuleMode::Enforce
+                || r17_failed_verifications::locked(self).is_none())
     }
 
     /// The number, where the call is one that fraudsters are paid for: abroad, or to a number of the home country that costs more.

@@ -47,6 +47,32 @@ impl fmt::Display for SourceNetwork {
     }
 }
 
+impl SourceNetwork {
+    /// The site that an IPv6 network is part of.
+    pub fn site(self) -> Option<Site> {
+        match self {
+            Self::V4(_) => None,
+            Self::V6(bits) => Some(Site(bits >> 16)),
+        }
+    }
+}
+
+/// An IPv6 /48, which is what one site is given (RFC 6177), with 65,536 networks: its upper 48 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Site(u64);
+
+impl Site {
+    /// How many times as much as one of its networks a whole site may do.
+    pub const SHARE: u32 = 16;
+}
+
+/// `2001:db8:1::/48`
+impl fmt::Display for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/48", Ipv6Addr::from(u128::from(self.0) << 80))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -84,6 +110,14 @@ mod tests {
             "64:ff9b:1::/64"
         );
         assert_eq!(network("64:ff9b::1:c000:201").to_string(), "64:ff9b::/64");
+    }
+
+    #[test]
+    fn an_ipv6_network_is_part_of_a_48() {
+        let site = |ip: &str| network(ip).site().map(|site| site.to_string());
+        assert_eq!(site("2001:db8:1:2::7").as_deref(), Some("2001:db8:1::/48"));
+        assert_eq!(site("192.0.2.1"), None);
+        assert_eq!(site("2002:c000:201::1"), None);
     }
 
     proptest! {

@@ -45,16 +45,25 @@ fn call(account: &str, ip: &str, at: Timestamp, dialed: &str, seconds: i64) -> S
     }
 }
 
-/// Every country is open to every account: the prediction alone decides.
-fn house(mode: RuleMode) -> Simulation {
-    let all: Vec<String> = Country::all().map(|one| one.code().to_owned()).collect();
-    let document = PolicyDocument {
+/// Whether the victim can still be asked for a proof on the day of its call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verifications {
+    Left,
+    UsedUp,
+}
+
+/// Every country but New Zealand is open to every account: the prediction alone decides.
+fn house(mode: RuleMode, verifications: Verifications) -> Simulation {
+    let all = Country::all().filter(|one| one.code() != "NZ");
+    let all: Vec<String> = all.map(|one| one.code().to_owned()).collect();
+    let mut document = PolicyDocument {
         blocked_countries: Vec::new(),
         allowed_destination_countries: all.clone(),
         allowed_source_countries: all,
         rules: [(Rule::Risk, mode)].into(),
         ..PolicyDocument::default()
     };
+    document.verification.max_passed_per_day = 1;
     let predictor = Predictor {
         model: Arc::new(RiskModel::built_in()),
         known: Arc::new(KnownNumbers::new(std::iter::empty())),
@@ -70,6 +79,11 @@ fn house(mode: RuleMode) -> Simulation {
     for days in [60, 30] {
         let long_ago = monday() - (24 * days).hours();
         house.learn(&call(VICTIM, "192.0.2.7", long_ago, "33142345678", 60));
+    }
+    if verifications == Verifications::UsedUp {
+        let early = monday() - 715.minutes();
+        let first = house.call(&call(VICTIM, "192.0.2.7", early, "6493001234", 60));
+        assert_eq!(first.ruling.verdict, Verdict::Challenge);
     }
     house
 }
@@ -91,12 +105,17 @@ fn name((domain, account, _): Attacker) -> String {
 }
 
 /// The verdict on the victim's call after all that; and on the same call when nothing of it happened.
-fn verdicts(mode: RuleMode, number: &str, mut attempts: Vec<Attempt>) -> [Verdict; 2] {
+fn verdicts(
+    mode: RuleMode,
+    verifications: Verifications,
+    number: &str,
+    mut attempts: Vec<Attempt>,
+) -> [Verdict; 2] {
     let of_victim = |house: &mut Simulation| {
         let call = call(VICTIM, "192.0.2.7", monday(), number, 60);
         house.call(&call).ruling.verdict
     };
-    let mut poisoned = house(mode);
+    let mut poisoned = house(mode, verifications);
     attempts.sort_by_key(|(.., minutes)| -minutes);
     let dialed = |last: u16| format!("{}{last:03}", &number[..number.len() - 3]);
     // Their accounts are known for long, and some call the range again and again.
@@ -119,7 +138,8 @@ fn verdicts(mode: RuleMode, number: &str, mut attempts: Vec<Attempt>) -> [Verdic
         // Whatever a policy says to it.
         poisoned.replay(&call(&name(attacker), &ip, at, &dialed(last), seconds));
     }
-    [of_victim(&mut poisoned), of_victim(&mut house(mode))]
+    let mut alone = house(mode, verifications);
+    [of_victim(&mut poisoned), of_victim(&mut alone)]
 }
 
 #[test]
@@ -136,7 +156,8 @@ fn six_accounts_of_a_tenant_that_call_a_range_briefly_change_nobody_else_s_calls
                 )
             })
             .collect();
-        let [poisoned, alone] = verdicts(RuleMode::Challenge, number, attempts);
+        let [poisoned, alone] =
+            verdicts(RuleMode::Challenge, Verifications::Left, number, attempts);
         assert_eq!(poisoned, alone, "{number}");
     }
 }
@@ -149,16 +170,17 @@ proptest! {
         attempts in attempts(1), number in 0_usize..3, enforces: bool,
     ) {
         let mode = if enforces { RuleMode::Enforce } else { RuleMode::Challenge };
-        let [poisoned, alone] = verdicts(mode, NUMBERS[number], attempts);
+        let [poisoned, alone] = verdicts(mode, Verifications::Left, NUMBERS[number], attempts);
         prop_assert_eq!(poisoned, alone);
     }
 
     #[test]
     fn however_many_domains_deny_nothing_to_another(
-        attempts in attempts(9), number in 0_usize..3, enforces: bool,
+        attempts in attempts(9), number in 0_usize..3, enforces: bool, used_up: bool,
     ) {
         let mode = if enforces { RuleMode::Enforce } else { RuleMode::Challenge };
-        let [poisoned, alone] = verdicts(mode, NUMBERS[number], attempts);
+        let verifications = if used_up { Verifications::UsedUp } else { Verifications::Left };
+        let [poisoned, alone] = verdicts(mode, verifications, NUMBERS[number], attempts);
         prop_assert_eq!(poisoned == Verdict::Deny, alone == Verdict::Deny);
     }
 }

@@ -8,7 +8,7 @@ use tfps_client::v1::{self, CallEvent, CheckRequest};
 use tfps_tests::{
     Server,
     claims::names,
-    scene::{HOME_NUMBER, LONDON, SOMALIA, call, from, key, limits},
+    scene::{HOME_NUMBER, LONDON, SOMALIA, call, from, key, limits, setting},
 };
 
 const CALL_ID: &str = "a84b4c76e66710@198.51.100.7";
@@ -450,4 +450,28 @@ async fn anonymous_callers_are_denied_whatever_the_policy_makes_of_unknown_accou
     // An operator may have an account of the name.
     server.account("unknown").await;
     assert_eq!(server.code(call("unknown", HOME_NUMBER)).await, "A00");
+}
+
+#[tokio::test]
+async fn digits_after_a_number_are_no_way_around_r13() {
+    let server = Server::open().await;
+    server
+        .policy(|policy| {
+            policy.repeats.as_mut().unwrap().by_caller = false;
+            policy.rules = vec![setting(v1::Rule::Risk, v1::RuleMode::Off)];
+        })
+        .await;
+    server
+        .account_with("alice", |account| {
+            account.destination_countries = vec!["US".to_owned(), "GB".to_owned()];
+        })
+        .await;
+    let mut codes = Vec::new();
+    for surplus in ["", "1", "2", "31", "32", "33", ""] {
+        let dialed = format!("{LONDON}{surplus}");
+        codes.push(server.code(call("alice", &dialed)).await);
+    }
+    assert_eq!(codes, ["A00", "A00", "A00", "A00", "A00", "R13", "R13"]);
+    // Another number is another number.
+    assert_eq!(server.code(call("alice", "442079460124")).await, "A00");
 }

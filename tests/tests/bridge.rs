@@ -546,3 +546,47 @@ async fn it_stops_when_it_is_told_and_answers_what_is_in_flight() {
     assert!(started.elapsed() < Duration::from_secs(4));
     drop(resting);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_emergency_calls_that_do_not_read_names_its_source() {
+    let (server, bridge) = house().await;
+    let agent = "x".repeat(300);
+    for number in 0..200 {
+        let what = match number % 2 {
+            0 => format!(
+                "p_tfps=alice;example.com;;;1&p_tfps=user{number};example.com;;;1&source_ip=203.0.113.9"
+            ),
+            _ => format!("{ALICE}&user_agent={agent}&p_received=203.0.113.9:5060"),
+        };
+        let form = format!("{what}&dialed_number=911&call_id={number}");
+        let answer = bridge.post("/v1/check", &form).await;
+        assert_eq!((answer.status, answer.text("code").as_str()), (200, "A00"));
+    }
+    let status = server.admin().get_status(Default::default()).await.unwrap();
+    let warning = status.warnings.join("\n");
+    assert!(
+        warning.contains("emergency calls: source 203.0.113.9 has made 5 within 60 s"),
+        "{warning}"
+    );
+    let recorded = server.decisions(v1::DecisionFilter::default()).await;
+    assert!(
+        recorded
+            .iter()
+            .all(|decision| decision.source_ip == "203.0.113.9")
+    );
+    assert_eq!(recorded.len(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_named_by_a_header_is_in_no_domain_that_the_caller_wrote() {
+    let (server, bridge) = house().await;
+    for number in 0..3 {
+        let form = format!(
+            "p_tfps=alice&from_user=alice&from_domain=d{number}.example&dialed_number={HOME_NUMBER}"
+        );
+        assert_eq!(bridge.post("/v1/check", &form).await.text("code"), "V01");
+    }
+    for decision in server.decisions(v1::DecisionFilter::default()).await {
+        assert_eq!(decision.account.unwrap().domain, "default");
+    }
+}

@@ -382,12 +382,13 @@ async fn a_flood_of_emergency_calls_passes_and_raises_an_alarm() {
     let metrics = server.http_get("/metrics").await;
     for line in [
         "tfps_emergency_calls_total 404",
-        "tfps_emergency_alarms_total 3",
+        // The /48 of the second source, too.
+        "tfps_emergency_alarms_total 4",
     ] {
         assert!(metrics.lines().any(|other| other == line), "{metrics}");
     }
     let logged = server.said().matches("too many emergency calls").count();
-    assert_eq!(logged, 3);
+    assert_eq!(logged, 4);
     assert_eq!(server.decisions(Default::default()).await.len(), 404);
     // What others do is not a tenant's to see.
     let secret = server.token(v1::Role::DomainAdmin, ELSEWHERE).await;
@@ -399,4 +400,43 @@ async fn a_flood_of_emergency_calls_passes_and_raises_an_alarm() {
         own.contains("account alice@example.com") && !own.contains("source 2001"),
         "{own}"
     );
+}
+
+#[tokio::test]
+async fn a_flood_of_emergency_calls_is_seen_whatever_its_callers_write_and_however_they_vary_the_source()
+ {
+    let server = Server::open().await;
+    server.account("alice").await;
+    let tampered = |call_id: &str, caller: &str| CheckRequest {
+        call_id: call_id.to_owned(),
+        caller_number: caller.to_owned(),
+        ..from("203.0.113.9", call("alice", "911"))
+    };
+    for number in 0..200 {
+        let call_id = format!("a\r\n{number}");
+        let caller = if number % 2 == 0 { "" } else { "\u{7}" };
+        assert_eq!(server.code(tampered(&call_id, caller)).await, "A00");
+    }
+    // Other accounts from other networks of one site.
+    for number in 0..100 {
+        let ip = format!("2001:db8:5:{number:x}::1");
+        let invented = from(&ip, call(&format!("nobody{number}"), "112"));
+        assert_eq!(server.code(invented).await, "A00");
+    }
+    // One whose name is none.
+    for _ in 0..10 {
+        let nameless = from("203.0.113.10", call("no\nbody", "112"));
+        assert_eq!(server.code(nameless).await, "A00");
+    }
+    let status = server.admin().get_status(Default::default()).await.unwrap();
+    let warning = status.warnings.join("\n");
+    for who in [
+        "emergency calls: account alice@example.com has made 5 within 60 s",
+        "emergency calls: source 203.0.113.9 has made 5 within 60 s",
+        "by alice@example.com from 203.0.113.9",
+        "emergency calls: source 2001:db8:5::/48 has made 80 within 60 s",
+        "emergency calls: source 203.0.113.10 has made 5 within 60 s",
+    ] {
+        assert!(warning.contains(who), "{who}: {warning}");
+    }
 }

@@ -631,3 +631,160 @@ async fn strangers_displace_no_challenge_of_a_known_account_nor_of_who_is_in_the
         .await;
     assert!(passed.unwrap().passed);
 }
+
+#[tokio::test]
+async fn one_bot_that_invents_domains_onboards_four_times_as_many() {
+    let server = Server::with_verification(|verification| {
+        verification.onboardings_per_source = Some(2);
+    })
+    .await;
+    let mut codes = Vec::new();
+    for number in 0..10 {
+        let call = CheckRequest {
+            account: Some(v1::AccountKey {
+                username: "bot".to_owned(),
+                domain: format!("d{number}.example"),
+            }),
+            ..from(ATTACKER, call("", HOME_NUMBER))
+        };
+        let decision = server.check(call).await;
+        if let Some(challenge) = &decision.challenge {
+            let request = v1::StartVerificationRequest {
+                challenge_id: challenge.id.clone(),
+                ..v1::StartVerificationRequest::default()
+            };
+            let opened = server.admin().start_verification(request).await.unwrap();
+            let digits = &opened.captcha_digits;
+            let passed = server.complete(&opened.verification_id, digits).await;
+            assert!(passed.unwrap().passed);
+        } else {
+            assert!(
+                decision
+                    .reason
+                    .contains("8 accounts of all domains were onboarded"),
+                "{}",
+                decision.reason
+            );
+        }
+        codes.push(decision.code);
+    }
+    assert_eq!(codes[..8], ["V01"; 8]);
+    assert_eq!(codes[8..], ["R20"; 2]);
+}
+
+#[tokio::test]
+async fn accounts_that_a_bot_has_just_onboarded_lock_no_known_account_out() {
+    let mut server = Server::with_verification(|verification| {
+        verification.max_failures_per_source = Some(8);
+    })
+    .await;
+    server.account("alice").await;
+    let there = |username: &str, dialed: &str| from(OFFICE, call(username, dialed));
+    for number in 0..6 {
+        let username = format!("bot{number}");
+        let decision = server.check(there(&username, HOME_NUMBER)).await;
+        server.verify(&username, &decision).await;
+    }
+    // What is known of them outlives the server.
+    server.kill9();
+    server.restart().await;
+    let mut failed = 0;
+    for number in 0..24 {
+        let username = format!("bot{}", number % 6);
+        failed += u32::from(fails(&server, there(&username, LONDON), None).await);
+    }
+    assert_eq!(failed, 9);
+    let listed = locks(&server).await;
+    let of_source = |lock: &&v1::Lock| lock.kind() == LockKind::Source;
+    let of_source: Vec<_> = listed.iter().filter(of_source).collect();
+    assert_eq!(of_source.len(), 1, "{listed:?}");
+    assert!(!of_source[0].known);
+    denied(&server.check(there("bot5", LONDON)).await, "R17");
+    assert_eq!(server.code(there("alice", LONDON)).await, "V03");
+
+    // The locks of sources end with the server, those of accounts do not.
+    for _ in 0..4 {
+        fails(&server, call("alice", LONDON), None).await;
+    }
+    server.kill9();
+    server.restart().await;
+    let listed = locks(&server).await;
+    assert!(listed.iter().all(|lock| lock.kind() == LockKind::Account));
+    denied(&server.check(call("alice", LONDON)).await, "R17");
+    assert_eq!(server.code(there("newcomer", HOME_NUMBER)).await, "V01");
+}
+
+#[tokio::test]
+async fn where_all_calls_come_from_one_address_it_is_no_way_around_a_locked_pin() {
+    let server = Server::with_verification(|verification| {
+        verification.method = v1::VerificationMethod::Pin.into();
+        verification.pin = "602845".to_owned();
+        verification.max_pin_failures = Some(10);
+        verification.max_failures_per_source = Some(0);
+    })
+    .await;
+    server.account("alice").await;
+    let decision = server.check(from(OFFICE, call("alice", LONDON))).await;
+    let challenge = decision.challenge.unwrap();
+    let opened = server
+        .start_verification("alice", &challenge)
+        .await
+        .unwrap();
+    let passed = server.complete(&opened.verification_id, "602845").await;
+    assert!(passed.unwrap().passed);
+    let mut guessed = 0;
+    for number in 0..30 {
+        let username = format!("stolen{number}");
+        server.account(&username).await;
+        let call = from(OFFICE, call(&username, LONDON));
+        guessed += u32::from(fails(&server, call, Some(&format!("60{number:04}"))).await);
+        if number == 4 {
+            let warned = warnings(&server).await;
+            assert!(
+                warned.contains("the PIN of policy default for accounts of example.com was typed wrong 5 times within 24 h"),
+                "{warned}"
+            );
+        }
+    }
+    assert_eq!(guessed, 11);
+    // What is borne is borne within a day, and so is the lock.
+    let lock = locks(&server).await.remove(0);
+    assert_eq!(lock.kind(), LockKind::PolicyPin);
+    assert_eq!(
+        lock.until.unwrap().seconds - lock.since.unwrap().seconds,
+        86_400
+    );
+}
+
+#[tokio::test]
+async fn one_source_has_a_hundred_challenges_that_wait_and_as_many_that_are_opened() {
+    let server = Server::open().await;
+    server
+        .policy(|policy| policy.flood.get_or_insert_default().requests_per_second = Some(0))
+        .await;
+    let decision = server
+        .check(from(OFFICE, call("honest", HOME_NUMBER)))
+        .await;
+    let honest = decision.challenge.clone().unwrap();
+    let opened = server.start_verification("honest", &honest).await.unwrap();
+    for number in 0..250 {
+        let username = format!("stranger{number}");
+        let decision = server
+            .check(from(ATTACKER, call(&username, HOME_NUMBER)))
+            .await;
+        // It is opened, and the caller hangs up.
+        if number < 150 {
+            let challenge = decision.challenge.unwrap();
+            server
+                .start_verification(&username, &challenge)
+                .await
+                .unwrap();
+        }
+    }
+    let status = server.admin().get_status(Default::default()).await.unwrap();
+    assert_eq!(status.pending_challenges, 201);
+    let passed = server
+        .complete(&opened.verification_id, &opened.captcha_digits)
+        .await;
+    assert!(passed.unwrap().passed);
+}

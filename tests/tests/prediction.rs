@@ -5,7 +5,7 @@ use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use tfps_client::v1::{self, CheckRequest, Purpose};
 use tfps_tests::{
     Command, Server, eventually,
-    scene::{DOMAIN, ELSEWHERE, HOME_NUMBER, LONDON, call, key, limits, setting},
+    scene::{DOMAIN, ELSEWHERE, HOME_NUMBER, LONDON, SOMALIA, call, key, limits, setting},
 };
 
 /// A range of Latvia's that was made up, its last three digits open.
@@ -397,13 +397,16 @@ const TENANTS: [&str; 6] = [
     "mallory1", "mallory2", "mallory3", "mallory4", "mallory5", "mallory6",
 ];
 
-/// A server that has known Alice, and six accounts of each of two domains, for 40 days.
-async fn two_domains() -> Server {
+/// A domain of a third tenant.
+const THIRD: &str = "third.example";
+
+/// A server that has known Alice, and six accounts of each of three domains, for 40 days.
+async fn three_domains() -> Server {
     let mut server = house().await;
     server
         .policy(|policy| policy.allowed_destination_countries.push("FR".to_owned()))
         .await;
-    for domain in [DOMAIN, ELSEWHERE] {
+    for domain in [DOMAIN, ELSEWHERE, THIRD] {
         for name in TENANTS {
             let to = |account: &mut v1::Account| account.domain = domain.to_owned();
             server.account_with(name, to).await;
@@ -421,7 +424,7 @@ async fn two_domains() -> Server {
         called_paris(&mut database, ("alice", DOMAIN), days_ago).await;
     }
     for name in TENANTS {
-        for (days_ago, domain) in [(38, DOMAIN), (37, ELSEWHERE)] {
+        for (days_ago, domain) in [(38, DOMAIN), (37, ELSEWHERE), (36, THIRD)] {
             called_paris(&mut database, (name, domain), days_ago).await;
         }
     }
@@ -437,8 +440,8 @@ async fn two_domains() -> Server {
     server
 }
 
-/// Six accounts of a domain call numbers of London's, each for six seconds.
-async fn test_calls(server: &Server, domain: &str) {
+/// Six accounts of a domain call numbers of London's, each for six seconds and from a network of its own.
+async fn test_calls(server: &Server, domain: &str, networks: &str) {
     for (place, name) in TENANTS.into_iter().enumerate() {
         let account = Some(v1::AccountKey {
             username: name.to_owned(),
@@ -448,7 +451,7 @@ async fn test_calls(server: &Server, domain: &str) {
         let attempt = CheckRequest {
             account: account.clone(),
             call_id: call_id.clone(),
-            source_ip: format!("198.51.{place}.1"),
+            source_ip: format!("{networks}.{place}.1"),
             ..call(name, &format!("4420794601{:02}", 10 * place))
         };
         server.check(attempt).await;
@@ -473,10 +476,10 @@ async fn test_calls(server: &Server, domain: &str) {
 
 #[tokio::test]
 async fn what_one_domain_s_accounts_do_stops_nobody_else_s_calls() {
-    let server = two_domains().await;
+    let server = three_domains().await;
     let before = score(&server, LONDON).await;
     assert!(before < 70, "{before}");
-    test_calls(&server, ELSEWHERE).await;
+    test_calls(&server, ELSEWHERE, "198.51").await;
     let dry = CheckRequest {
         dry_run: true,
         ..call("alice", LONDON)
@@ -515,10 +518,47 @@ async fn what_one_domain_s_accounts_do_stops_nobody_else_s_calls() {
     }
 
     // Of one's own domain it counts in full.
-    test_calls(&server, DOMAIN).await;
+    test_calls(&server, DOMAIN, "198.51").await;
     let decision = server.check(call("alice", LONDON)).await;
     assert!(
         ["V06", "R18"].contains(&decision.code.as_str()),
         "{decision:?}"
     );
+}
+
+#[tokio::test]
+async fn what_several_domains_accounts_do_asks_for_a_human_where_one_can_be_asked_and_denies_nothing()
+ {
+    let server = three_domains().await;
+    test_calls(&server, ELSEWHERE, "198.51").await;
+    test_calls(&server, THIRD, "198.18").await;
+    // Not even where only a PIN of its own would do, which Alice has not.
+    let decision = server.check(call("alice", LONDON)).await;
+    assert_eq!(decision.code, "V06", "{decision:?}");
+    let score = decision.risk.as_ref().unwrap().score;
+    assert!((90..95).contains(&score), "{score}");
+    server.verify("alice", &decision).await;
+    // And not where no human is asked any more today.
+    server
+        .policy(|policy| {
+            let verification = policy.verification.as_mut().unwrap();
+            verification.max_passed_per_day = Some(1);
+        })
+        .await;
+    let decision = server.check(call("alice", "442079460155")).await;
+    assert_eq!(decision.code, "A00", "{decision:?}");
+    // Nor where she has failed too often.
+    server
+        .policy(|policy| {
+            let verification = policy.verification.as_mut().unwrap();
+            verification.max_passed_per_day = Some(0);
+        })
+        .await;
+    let challenged = server.check(call("alice", SOMALIA)).await;
+    for _ in 0..4 {
+        server.fail("alice", &challenged).await;
+    }
+    assert_eq!(server.code(call("alice", SOMALIA)).await, "R17");
+    let decision = server.check(call("alice", "442079460165")).await;
+    assert_eq!(decision.code, "A00", "{decision:?}");
 }

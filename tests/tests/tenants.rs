@@ -11,9 +11,12 @@ use tfps_client::{
 use tfps_proto::v1::admin_service_client::AdminServiceClient;
 use tfps_tests::{
     Command, Server, eventually,
-    scene::{DOMAIN, ELSEWHERE, HOME_NUMBER, SOMALIA, call, key, limits, policy, setting},
+    scene::{DOMAIN, ELSEWHERE, HOME_NUMBER, SOMALIA, call, from, key, limits, policy, setting},
 };
 use tonic::{Request, Status, transport::Channel};
+
+/// An address that callers of several tenants share.
+const OFFICE: &str = "203.0.113.20";
 
 async fn tenant(server: &Server, role: Role) -> Client {
     server.client_of(&server.token(role, DOMAIN).await).await
@@ -739,4 +742,54 @@ async fn a_pipe_or_an_endless_device_is_no_file() {
             assert!(refused.said.contains("no regular file"), "{}", refused.said);
         }
     }
+}
+
+#[tokio::test]
+async fn what_a_tenants_switch_says_of_a_source_is_none_of_the_others_business() {
+    let server = Server::open().await;
+    server
+        .policy(|policy| {
+            let flood = policy.flood.get_or_insert_default();
+            (flood.requests_per_second, flood.burst) = (Some(1), 5);
+        })
+        .await;
+    server.account("alice").await;
+    let elsewhere = |username: &str| {
+        let account = Some(v1::AccountKey {
+            username: username.to_owned(),
+            domain: ELSEWHERE.to_owned(),
+        });
+        let call = from(OFFICE, call(username, HOME_NUMBER));
+        v1::CheckRequest { account, ..call }
+    };
+    server
+        .account_with("bob", |account| account.domain = ELSEWHERE.to_owned())
+        .await;
+    // Through its own switch, of accounts that there are and of others.
+    let switch = tenant(&server, Role::Switch).await;
+    for username in ["alice", "nobody"] {
+        let mut last = String::new();
+        for _ in 0..20 {
+            let check = from(OFFICE, call(username, HOME_NUMBER));
+            last = switch.check(check).await.unwrap().code;
+        }
+        assert_eq!(last, "R19", "{username}");
+    }
+    assert_eq!(server.code(elsewhere("bob")).await, "A00");
+    assert_eq!(server.code(elsewhere("newcomer")).await, "V01");
+    // Accounts that nobody knows, in domains that nobody has, are one flood of their source.
+    let mut refused = 0;
+    for number in 0..50 {
+        let account = Some(v1::AccountKey {
+            username: "nobody".to_owned(),
+            domain: format!("d{number}.example"),
+        });
+        let check = v1::CheckRequest {
+            account,
+            ..elsewhere("nobody")
+        };
+        refused += usize::from(server.code(check).await == "R19");
+    }
+    assert!(refused >= 40, "{refused}");
+    assert_eq!(server.code(elsewhere("bob")).await, "A00");
 }

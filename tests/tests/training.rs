@@ -158,14 +158,13 @@ async fn who_may_not_change_accounts_may_see_what_would_come_out() {
     assert_eq!(refused.code(), tfps_client::Code::PermissionDenied);
 }
 
-#[tokio::test]
-async fn no_training_opens_a_country_of_high_risk_or_one_that_is_blocked() {
+/// A server whose policy has monitored a call a day of Alice's to each of four numbers, for 17 days.
+async fn monitored(numbers: [&str; 4]) -> Server {
     let mut server = Server::open().await;
     server.policy(|policy| policy.monitor = true).await;
     let few = |account: &mut v1::Account| account.limits = Some(scene::limits(5, 20));
     server.account_with("alice", few).await;
-    let france = "33142345678";
-    for number in [SOMALIA, GAMBIA, CUBA, france] {
+    for number in numbers {
         assert_eq!(server.code(call("alice", number)).await, "A00");
     }
     server.shipped().await;
@@ -201,7 +200,17 @@ async fn no_training_opens_a_country_of_high_risk_or_one_that_is_blocked() {
         .unwrap();
     database.close().await.unwrap();
     server.restart().await;
+    server
+}
 
+/// A fixed line in France.
+const FRANCE: &str = "33142345678";
+/// A fixed line in Germany.
+const GERMANY: &str = "4930123456";
+
+#[tokio::test]
+async fn no_training_opens_a_country_of_high_risk_or_one_that_is_blocked() {
+    let server = monitored([SOMALIA, GAMBIA, CUBA, FRANCE]).await;
     let said = Shell::new(&server).run("train --apply");
     assert_eq!(said.code, 0, "{said:?}");
     for words in [
@@ -231,5 +240,37 @@ async fn no_training_opens_a_country_of_high_risk_or_one_that_is_blocked() {
     assert!(
         said.err.contains("SO is not opened") && said.err.contains("1 fit"),
         "{said:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_was_suggested_is_asked_again_before_it_is_put_in_force() {
+    let server = monitored([FRANCE, GERMANY, CUBA, GAMBIA]).await;
+    let said = Shell::new(&server).run("train");
+    assert_eq!(said.code, 0, "{said:?}");
+    let suggested = Shell::new(&server).json("trainings list --state suggested");
+    let reasons = suggested[0]["reasons"].to_string();
+    assert!(
+        reasons.contains("FR is opened") && reasons.contains("DE is opened"),
+        "{reasons}"
+    );
+    let id = suggested[0]["id"].as_str().unwrap();
+    server
+        .policy(|policy| policy.blocked_countries.push("FR".to_owned()))
+        .await;
+    let said = Shell::new(&server).run(&format!("trainings apply {id}"));
+    assert_eq!(said.code, 0, "{said:?}");
+    let mut countries = server.get("alice").await.destination_countries;
+    countries.sort();
+    assert_eq!(countries, ["DE", "US"]);
+    let applied = Shell::new(&server).json("trainings list --state applied");
+    let (reasons, left_out) = (
+        applied[0]["reasons"].to_string(),
+        applied[0]["left_out"].to_string(),
+    );
+    assert!(!reasons.contains("FR is opened"), "{reasons}");
+    assert!(
+        left_out.contains("FR is not opened any more: the policy blocks it"),
+        "{left_out}"
     );
 }

@@ -93,6 +93,11 @@ impl E164 {
         self.value() / 1_000
     }
 
+    /// Its first digits, as many as it has at the most.
+    pub(super) fn first(&self, digits: usize) -> Self {
+        Self::from_ascii(&self.digits()[..digits.clamp(1, self.digits().len())]).unwrap_or(*self)
+    }
+
     /// The digits in ASCII, calling code first: `b'1'`, not `1`.
     #[must_use]
     pub fn digits(&self) -> &[u8] {

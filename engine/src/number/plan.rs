@@ -101,6 +101,33 @@ pub fn look_up(number: &E164) -> NumberFacts {
     }
 }
 
+/// The number that is reached where carriers drop surplus digits: its longest beginning that is a number of the plan or, where none
+/// is, as many of its digits as the country's longest numbers have.
+#[must_use]
+pub fn without_surplus(number: &E164, facts: &NumberFacts) -> E164 {
+    let Some(calling_code) = calling_code(number.digits()).filter(|_| !facts.validity.is_valid())
+    else {
+        return *number;
+    };
+    let before = usize::from(calling_code.digits);
+    let national = &number.digits()[before..];
+    let (mut state, mut valid) = (calling_code.start, None);
+    for (place, digit) in national.iter().enumerate() {
+        state = cell(state, usize::from(digit - b'0'));
+        if state == DEAD {
+            break;
+        }
+        if outcome(state).kind.is_some() {
+            valid = Some(place + 1);
+        }
+    }
+    let longest = || {
+        let (_, slot) = walk(calling_code.start, national);
+        TERRITORIES[usize::from(calling_code.first_territory) + usize::from(slot)].longest()
+    };
+    number.first(before + valid.unwrap_or_else(longest))
+}
+
 /// Whether national numbers under a country's calling code may start with 0, as in Italy.
 ///
 /// Elsewhere a 0 in front is a prefix, and no part of the number.
@@ -256,6 +283,11 @@ fn cell(state: u16, column: usize) -> u16 {
 }
 
 impl Territory {
+    /// The digits of its longest national numbers.
+    fn longest(&self) -> usize {
+        self.lengths.checked_ilog2().unwrap_or_default() as usize
+    }
+
     fn validity_by_length(&self, digits: usize) -> Validity {
         let from_here_on = u32::from(self.lengths) >> digits;
         match from_here_on {
@@ -374,6 +406,25 @@ mod tests {
         assert_eq!(invalid("+47 223456"), ("NO", Validity::TooShort));
         assert!(facts("+247 6288").validity.is_impossible_length());
         assert!(!facts("+247 99999").validity.is_impossible_length());
+    }
+
+    #[test]
+    fn surplus_digits_are_told_from_the_number() {
+        let reached = |number: &str| {
+            let number: E164 = number.parse().unwrap();
+            let reached = without_surplus(&number, &look_up(&number));
+            reached.to_string()
+        };
+        for surplus in ["", "1", "12", "123"] {
+            assert_eq!(reached(&format!("+37128054190{surplus}")), "+37128054190");
+            assert_eq!(reached(&format!("+12125552368{surplus}")), "+12125552368");
+            // Norway has numbers of 5 digits too.
+            assert_eq!(reached(&format!("+4722345678{surplus}")), "+4722345678");
+        }
+        // There is no such range, and no number in it is longer than 8 digits.
+        assert_eq!(reached("+37199999999123"), "+37199999999");
+        assert_eq!(reached("+3719999"), "+3719999");
+        assert_eq!(reached("+999123456789"), "+999123456789");
     }
 
     #[test]

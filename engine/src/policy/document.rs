@@ -86,7 +86,7 @@ pub struct VerificationDocument {
     pub max_failures_per_source: u32,
     /// The same over one trunk; 0: any number.
     pub max_failures_per_trunk: u32,
-    /// The same against the policy's PIN; 0: any number.
+    /// Failures against the policy's PIN within `longest_lock_seconds` that are borne, of all accounts; 0: any number.
     pub max_pin_failures: u32,
     /// How many digits a PIN has at the least that is set from now on, 4 to 16.
     pub min_pin_digits: u32,

@@ -26,6 +26,9 @@ use crate::{
 /// The name of the policy that a domain's accounts are under unless they name another.
 pub const DEFAULT: &str = "default";
 
+/// How many times as many accounts as in one domain may be onboarded from one source in all domains together.
+const SOURCE_OF_ALL: u32 = 4;
+
 /// Whether accounts' limits follow what they do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -227,7 +230,11 @@ impl Policy {
             account: limit(Some(own.max_failures)),
             source: bound(own.max_failures_per_source),
             trunk: bound(own.max_failures_per_trunk),
-            pin: bound(own.max_pin_failures),
+            // Many share it, and hardly anybody changes it: what is borne an hour would find it in days.
+            pin: FailureLimit {
+                window: own.lock_seconds.max(own.longest_lock_seconds),
+                ..bound(own.max_pin_failures)
+            },
         }
     }
 
@@ -238,6 +245,11 @@ impl Policy {
             source: own.onboardings_per_source,
             trunk: own.onboardings_per_trunk,
             domain: own.onboardings_per_domain,
+            source_of_all: if self.document.domain.is_empty() {
+                own.onboardings_per_source.saturating_mul(SOURCE_OF_ALL)
+            } else {
+                0
+            },
         }
     }
 

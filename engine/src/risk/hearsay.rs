@@ -87,6 +87,25 @@ mod tests {
     }
 
     #[test]
+    fn several_witnesses_do_not_bring_a_call_of_which_a_human_is_asked_to_where_only_a_pin_will_do()
+    {
+        // Of an account without a PIN of its own.
+        let no_pin = Thresholds {
+            deny: 95,
+            ..DEFAULT
+        };
+        assert_eq!(score_of(2.5), 92);
+        for witnesses in 2..7 {
+            assert_eq!(no_pin.score(2.5, 9.0, &newcomers(witnesses)), 94);
+        }
+        let regulars = Elsewhere {
+            regulars: 6,
+            ..Elsewhere::default()
+        };
+        assert_eq!(no_pin.score(3.0, -9.0, &regulars), 95);
+    }
+
+    #[test]
     fn one_witness_clears_nothing() {
         let regulars = |regulars| Elsewhere {
             regulars,

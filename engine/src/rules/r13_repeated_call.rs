@@ -6,6 +6,7 @@ use super::{Asked, Finding, Objection, Rule};
 use crate::{
     decision::Code,
     facts::{Counting, Facts},
+    number::plan,
     usage::Repetition,
 };
 
@@ -51,12 +52,14 @@ fn seen(facts: &Facts<'_>) -> String {
     }
 }
 
+/// Whoever adds digits to a number rings the same telephone, and so calls the same number.
 fn observe(facts: &Facts<'_>, counting: Counting) -> Option<Repetition> {
     let to = facts.destination.as_ref().ok()?;
+    let number = plan::without_surplus(&to.number, &to.plan);
     Some(facts.standing.watch.repeats.observe(
         &facts.call.account,
         &facts.call.caller,
-        &to.number,
+        &number,
         &facts.policy().document.repeats,
         facts.at,
         counting,

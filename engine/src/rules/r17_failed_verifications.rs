@@ -7,21 +7,14 @@ use super::{Finding, Objection, Rule};
 use crate::{
     decision::{Code, Judgement, Ruling, Verdict},
     facts::Facts,
-    usage::Origin,
+    usage::{Locked, Origin},
 };
 
 pub(crate) const RULE: Rule = Rule::FailedVerifications;
 
 /// What becomes of a challenge where too many verifications have failed.
 pub(crate) fn in_place_of(challenge: &Ruling, facts: &Facts<'_>) -> Option<Ruling> {
-    let limits = facts.policy().failure_limits();
-    let locked = facts.standing.watch.failures.locked(
-        &facts.call.account,
-        facts.standing.account.is_some(),
-        &Origin::of(facts.call),
-        &limits,
-        facts.at,
-    )?;
+    let locked = locked(facts)?;
     Some(Ruling {
         verdict: Verdict::Deny,
         code: Code::R17,
@@ -32,6 +25,18 @@ pub(crate) fn in_place_of(challenge: &Ruling, facts: &Facts<'_>) -> Option<Rulin
         .into(),
         purpose: None,
     })
+}
+
+/// Why nothing can be proved for now, if so.
+pub(crate) fn locked(facts: &Facts<'_>) -> Option<Locked> {
+    let limits = facts.policy().failure_limits();
+    facts.standing.watch.failures.locked(
+        &facts.call.account,
+        facts.is_established(),
+        &Origin::of(facts.call),
+        &limits,
+        facts.at,
+    )
 }
 
 /// What it found, in an explanation.
@@ -46,14 +51,12 @@ pub(crate) fn found(judgement: &Judgement) -> Finding {
 }
 
 pub(crate) fn seen(facts: &Facts<'_>) -> String {
-    let limits = facts.policy().failure_limits();
-    let known = facts.standing.account.is_some();
-    let failures = &facts.standing.watch.failures;
-    let account = &facts.call.account;
-    let origin = Origin::of(facts.call);
-    if let Some(locked) = failures.locked(account, known, &origin, &limits, facts.at) {
+    if let Some(locked) = locked(facts) {
         return format!("{locked}, but nothing in this call would have to be proved");
     }
+    let limits = facts.policy().failure_limits();
+    let failures = &facts.standing.watch.failures;
+    let account = &facts.call.account;
     format!(
         "{} failed verifications, {} are borne",
         failures.lock(account, &limits.account, facts.at).failures,

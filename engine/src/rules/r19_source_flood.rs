@@ -4,6 +4,7 @@ use super::{Asked, Finding, Objection, Rule};
 use crate::{
     decision::Code,
     facts::{Counting, Facts},
+    usage::FloodLimit,
 };
 
 pub(super) const RULE: Asked = Asked {
@@ -17,11 +18,15 @@ fn evaluate(facts: &Facts<'_>) -> Finding {
         return Finding::Skips("the source address is not told");
     };
     let limit = &facts.policy().document.flood;
-    let watch = &facts.standing.watch.flood;
-    let exceeds = watch.exceeds(
+    let flood = &facts.standing.watch.flood;
+    let of_network = FloodLimit {
+        per_second: limit.requests_per_second,
+        burst: limit.burst,
+    };
+    let exceeds = flood.exceeds(
+        facts.flood_domain(),
         ip,
-        limit.requests_per_second,
-        limit.burst,
+        of_network,
         facts.at,
         facts.counting,
     );

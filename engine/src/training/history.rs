@@ -43,6 +43,14 @@ pub struct Reported {
 }
 
 impl Reported {
+    /// Calls of which nothing is known any more.
+    pub(super) const FORGOTTEN: Self = Self {
+        calls: 0,
+        days: u32::MAX,
+        objected: 0,
+        last: None,
+    };
+
     /// As if so many calls had been made, each on a day of its own.
     #[cfg(test)]
     pub(super) fn on_days(days: u32, objected: u32) -> Self {

@@ -6,4 +6,6 @@ mod history;
 mod proposal;
 
 pub use history::{DayUsed, History, PastCall, Reported};
-pub use proposal::{Lowering, NothingLearned, Proposal, SHORTEST_HISTORY, propose};
+pub use proposal::{
+    Lowering, NothingLearned, Openable, Proposal, SHORTEST_HISTORY, propose, still_opened,
+};

@@ -19,6 +19,8 @@ const DEVIATIONS: f64 = 2.0;
 const WORTHWHILE: f64 = 0.1;
 /// The most that one training raises a limit by, as a multiple of what it is.
 const GROWTH: u32 = 3;
+/// The part of a country's calls that the prediction may object to, as one in so many, and it is opened.
+const OBJECTED: u32 = 4;
 /// On how many days a country must have been called, or called from, to be opened.
 const OPENING_DAYS: u32 = 2;
 
@@ -67,8 +69,8 @@ pub enum NothingLearned {
 /// maxima. No limit is raised above what the account has used on one day, so that no account can be walked up within its limits, nor to more than
 /// [`GROWTH`] times what it is. Limits of calls at once stay where the switch does not tell enough to know them.
 ///
-/// Countries that the policy only reported are opened, but none that it blocks, none of high risk, and none whose calls the prediction mostly objects
-/// to; those that nobody calls are closed where a caller can open them again.
+/// Countries that the policy only reported are opened, but none that it blocks, none of high risk, and none of which the prediction objects to a
+/// quarter of the calls; those that nobody calls are closed where a caller can open them again.
 ///
 /// # Errors
 /// When its history is too short, or its limits fit.
@@ -90,12 +92,9 @@ pub fn propose(
             && policy.verifies()
             && policy.mode(rule) == RuleMode::Challenge
     };
-    let openings = Openings {
-        home: policy.dial_plan.home_country(),
-        high_risk: CountryGroup::HighRisk.countries(),
-    };
+    let openings = Openings::under(policy);
     let sources = Way {
-        what: "source country",
+        what: SOURCE,
         now: account.source_countries,
         seen: history.sources,
         reported: &history.new_sources,
@@ -104,7 +103,7 @@ pub fn propose(
     };
     let source_countries = sources.countries(&openings, days, &mut reasons, &mut left_out);
     let destinations = Way {
-        what: "destination country",
+        what: DESTINATION,
         now: account.destination_countries,
         seen: history.destinations,
         reported: &history.new_destinations,
@@ -188,10 +187,83 @@ fn limits(
     learned
 }
 
+/// What is left of the countries that a proposal of before opens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Openable {
+    /// Where calls may come from.
+    pub sources: CountrySet,
+    /// Where calls may go.
+    pub destinations: CountrySet,
+    /// Every country that is not opened any more, and why, in words.
+    pub left_out: Vec<String>,
+}
+
+/// Which of the countries that a proposal of before opens, as sources and as destinations, would be opened now: policies change, and so does what
+/// is known of fraud.
+pub fn still_opened(
+    history: &History,
+    policy: &Policy,
+    sources: CountrySet,
+    destinations: CountrySet,
+) -> Openable {
+    let openings = Openings::under(policy);
+    let mut left_out = Vec::new();
+    let mut still = |opened: CountrySet, way: &Way<'_>| {
+        opened
+            .iter()
+            .filter(|country| {
+                let reported = way.reported.iter().find(|(other, _)| other == country);
+                // Calls that were seen then may have been forgotten since.
+                let reported = reported.map_or(Reported::FORGOTTEN, |(_, reported)| *reported);
+                let objection = way.objection(&openings, *country, &reported);
+                left_out.extend(objection.iter().map(|why| {
+                    format!(
+                        "{} {} is not opened any more: {why}",
+                        way.what,
+                        country.code()
+                    )
+                }));
+                objection.is_none()
+            })
+            .collect()
+    };
+    let way = |what, reported, blocked| Way {
+        what,
+        now: CountrySet::default(),
+        seen: CountrySet::default(),
+        reported,
+        blocked,
+        may_close: false,
+    };
+    let of_sources = way(SOURCE, &history.new_sources, CountrySet::default());
+    let of_destinations = way(
+        DESTINATION,
+        &history.new_destinations,
+        policy.blocked_countries,
+    );
+    Openable {
+        sources: still(sources, &of_sources),
+        destinations: still(destinations, &of_destinations),
+        left_out,
+    }
+}
+
+const SOURCE: &str = "source country";
+const DESTINATION: &str = "destination country";
+
 /// What no country is opened without.
 struct Openings {
     home: Country,
     high_risk: CountrySet,
+}
+
+impl Openings {
+    fn under(policy: &Policy) -> Self {
+        Self {
+            home: policy.dial_plan.home_country(),
+            high_risk: CountryGroup::HighRisk.countries(),
+        }
+    }
 }
 
 /// The countries that calls go to, or come from.
@@ -261,7 +333,7 @@ impl Way<'_> {
                 "it is of high risk, which only a verification or an operator opens".to_owned(),
             );
         }
-        if 2 * reported.objected >= reported.calls {
+        if reported.objected > 0 && reported.objected.saturating_mul(OBJECTED) >= reported.calls {
             return Some(format!(
                 "the prediction objects to {} of them",
                 reported.objected
@@ -480,8 +552,8 @@ mod tests {
             ("SO", high),
             ("GM", high),
             ("881", high),
-            ("NG", Reported::on_days(4, 2)),
-            ("FR", Reported::on_days(4, 1)),
+            ("NG", Reported::on_days(8, 2)),
+            ("FR", Reported::on_days(9, 2)),
             ("DE", Reported::on_days(1, 0)),
         ]);
         let proposal = propose(&history, &account(&policy), &policy, Lowering::NotYet).unwrap();
@@ -491,8 +563,36 @@ mod tests {
         for words in [
             "source country SO is not opened (17 calls on 17 days): it is of high risk",
             "destination country 881 is not opened (17 calls on 17 days): it is of high risk",
-            "NG is not opened (4 calls on 4 days): the prediction objects to 2 of them",
+            "NG is not opened (8 calls on 8 days): the prediction objects to 2 of them",
             "DE is not opened (1 call on 1 day): calls on 2 days are needed",
+        ] {
+            assert!(left_out.contains(words), "{words}: {left_out}");
+        }
+    }
+
+    #[test]
+    fn what_was_proposed_is_not_opened_where_it_is_blocked_of_high_risk_or_objected_to_by_now() {
+        let mut document = PolicyDocument::default();
+        document.blocked_countries.push("FR".to_owned());
+        let policy = policy(document);
+        let of = |code: &str, reported| (Country::from_code(code).unwrap(), reported);
+        let history = History {
+            new_destinations: vec![
+                of("DE", Reported::on_days(9, 9)),
+                of("FR", Reported::on_days(9, 0)),
+                of("GB", Reported::on_days(9, 1)),
+            ],
+            ..busy(28)
+        };
+        let opened = countries(&["DE", "FR", "GB", "SO", "CA"]);
+        let still = still_opened(&history, &policy, countries(&["SO", "CA"]), opened);
+        assert_eq!(still.destinations, countries(&["GB", "CA"]));
+        assert_eq!(still.sources, countries(&["CA"]));
+        let left_out = still.left_out.join("\n");
+        for words in [
+            "source country SO is not opened any more: it is of high risk",
+            "destination country DE is not opened any more: the prediction objects to 9",
+            "destination country FR is not opened any more: the policy blocks it",
         ] {
             assert!(left_out.contains(words), "{words}: {left_out}");
         }

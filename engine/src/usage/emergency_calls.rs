@@ -3,12 +3,12 @@
 use jiff::Timestamp;
 
 use super::{AccountMark, aging::Aging, seconds};
-use crate::network::SourceNetwork;
+use crate::network::{Site, SourceNetwork};
 
 /// How long whoever has raised an alarm raises no other, in seconds.
 const QUIET: u32 = 60;
 
-/// Emergency calls an account and a source network.
+/// Emergency calls an account and a source.
 #[derive(Debug)]
 pub struct EmergencyCalls(Aging<EmergencyCaller, Counted>);
 
@@ -19,6 +19,8 @@ pub enum EmergencyCaller {
     Account(AccountMark),
     /// All accounts that call from a network: accounts can be invented.
     Source(SourceNetwork),
+    /// All that call from an IPv6 /48: whoever has one can vary the network. [`Site::SHARE`] times as many calls are an alarm.
+    Site(Site),
 }
 
 /// From how many calls on, within how long, there is an alarm.
@@ -58,6 +60,13 @@ impl EmergencyCalls {
         if threshold.calls == 0 {
             return None;
         }
+        let threshold = match caller {
+            EmergencyCaller::Account(_) | EmergencyCaller::Source(_) => threshold,
+            EmergencyCaller::Site(_) => EmergencyThreshold {
+                calls: threshold.calls.saturating_mul(Site::SHARE),
+                ..threshold
+            },
+        };
         let now = seconds(at);
         self.0
             .update(caller, |counted| counted.count(threshold, now))
@@ -74,7 +83,8 @@ impl Counted {
             (self.window, self.calls) = (window, 0);
         }
         self.calls = self.calls.saturating_add(1);
-        let left = u64::from(length - now % length);
+        // This second is one of those that count.
+        let left = u64::from(length - 1 - now % length);
         let before = u64::from(self.calls_before) * left / u64::from(length);
         let of_late = u32::try_from(u64::from(self.calls) + before).unwrap_or(u32::MAX);
         let is_quiet = self.alarmed_at > 0 && now < self.alarmed_at.saturating_add(QUIET);
@@ -102,7 +112,7 @@ mod tests {
     }
 
     fn alice() -> EmergencyCaller {
-        EmergencyCaller::Account(AccountMark::of(&"alice@a.b".parse().unwrap()))
+        EmergencyCaller::Account(AccountMark(7))
     }
 
     #[test]
@@ -129,6 +139,21 @@ mod tests {
             calls.count(alice(), THRESHOLD, at).is_some()
         });
         assert_eq!(alarms.count(), 1);
+    }
+
+    #[test]
+    fn a_site_may_call_sixteen_times_as_often_as_a_network() {
+        let calls = EmergencyCalls::with_capacity(10_000);
+        let alarms: Vec<_> = (0..100_u32)
+            .filter_map(|network| {
+                let ip: std::net::IpAddr = format!("2001:db8:1:{network:x}::1").parse().unwrap();
+                let network = SourceNetwork::from(ip);
+                let of_network = calls.count(EmergencyCaller::Source(network), THRESHOLD, start());
+                assert_eq!(of_network, None);
+                calls.count(EmergencyCaller::Site(network.site()?), THRESHOLD, start())
+            })
+            .collect();
+        assert_eq!(alarms, [80]);
     }
 
     #[test]

@@ -422,6 +422,57 @@ impl Failures {
         });
         locked
     }
+
+    /// The PINs of policies that are not locked and were typed wrong at least half as often as is borne.
+    pub fn pins_half_way(&self, at: Timestamp) -> Vec<PinHalfWay> {
+        let mut tried = Vec::new();
+        self.spots.each(|spot, strikes| {
+            let (SpotKind::Pin { .. }, Some(limit)) = (&spot.kind, strikes.limit) else {
+                return;
+            };
+            let lock = strikes.lock(&limit, at.as_second());
+            let half_way = |max: &u32| lock.until.is_none() && 2 * lock.failures >= (*max).max(1);
+            if let Some(max) = limit.max.filter(half_way) {
+                tried.push(PinHalfWay {
+                    pin: spot.clone(),
+                    failures: lock.failures,
+                    max,
+                    seconds: limit.window,
+                });
+            }
+        });
+        tried
+    }
+}
+
+/// A policy's PIN that is guessed, or badly known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PinHalfWay {
+    /// Which.
+    pub pin: Spot,
+    /// How often it was typed wrong of late.
+    pub failures: u32,
+    /// How often is borne.
+    max: u32,
+    /// Within how many seconds.
+    seconds: u32,
+}
+
+/// `the PIN of policy default for accounts of example.com was typed wrong 25 times within 24 h; more than 50 lock it`
+impl fmt::Display for PinHalfWay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            pin,
+            failures,
+            max,
+            seconds,
+        } = self;
+        write!(
+            f,
+            "{pin} was typed wrong {failures} times within {} h; more than {max} lock it",
+            seconds.div_ceil(3_600)
+        )
+    }
 }
 
 #[cfg(test)]
@@ -558,10 +609,17 @@ mod tests {
             let from = origin(&format!("203.0.113.{number}"), "");
             failures.record_pin(&account, "default", &from, &LIMITS, noon())
         };
-        assert!((0..5).all(|number| guess(number).is_none()));
+        assert!((0..2).all(|number| guess(number).is_none()));
+        assert_eq!(failures.pins_half_way(noon()), []);
+        assert!((2..5).all(|number| guess(number).is_none()));
+        assert_eq!(
+            failures.pins_half_way(noon())[0].to_string(),
+            "the PIN of policy default for accounts of b was typed wrong 5 times within 1 h; more than 5 lock it"
+        );
         assert!(guess(5).is_some());
         // It is told once.
         assert!(guess(6).is_none());
+        assert_eq!(failures.pins_half_way(noon()), []);
         let locked = |account: &str| {
             failures.pin_locked(&account.parse().unwrap(), "default", &LIMITS, noon())
         };

@@ -1,114 +1,117 @@
 //! How often a source asks (R19).
 
-use std::{fmt, net::IpAddr};
+use std::{fmt, hash::BuildHasher, net::IpAddr};
 
+use hashbrown::DefaultHashBuilder;
 use jiff::Timestamp;
 
 use super::aging::Aging;
-use crate::{facts::Counting, network::SourceNetwork};
-
-/// How many times as often as one /64 a whole IPv6 /48 may ask: that is what one site is given (RFC 6177), with 65,536 networks.
-const SITE_SHARE: u32 = 16;
+use crate::{
+    facts::Counting,
+    network::{Site, SourceNetwork},
+};
 
 /// Requests a source, by the generic cell rate algorithm: a source holds the time at which it will have paid for all its
 /// requests.
+///
+/// Each domain counts for itself: what a tenant's switch says of a source does not concern the callers of others from there.
 #[derive(Debug)]
-pub struct Flood(Aging<FloodSource, i64>);
+pub struct Flood {
+    sources: Aging<(u64, FloodSource), i64>,
+    domains: DefaultHashBuilder,
+}
 
 /// What asks: a network, or an IPv6 site with many of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FloodSource {
     /// An IPv4 address or an IPv6 /64.
     Network(SourceNetwork),
-    /// An IPv6 /48: its upper 48 bits.
-    Site(u64),
+    /// An IPv6 /48.
+    Site(Site),
 }
 
 impl FloodSource {
-    /// The /48 of an IPv6 network.
-    fn site_of(network: SourceNetwork) -> Option<Self> {
-        match network {
-            SourceNetwork::V4(_) => None,
-            SourceNetwork::V6(bits) => Some(Self::Site(bits >> 16)),
-        }
-    }
-
     /// How many times a network's limit is its own.
     pub fn share(&self) -> u32 {
         match self {
             Self::Network(_) => 1,
-            Self::Site(_) => SITE_SHARE,
+            Self::Site(_) => Site::SHARE,
         }
     }
 }
 
-/// As [`SourceNetwork`], or `2001:db8:1::/48`.
+/// As [`SourceNetwork`], or as [`Site`].
 impl fmt::Display for FloodSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Network(network) => network.fmt(f),
-            Self::Site(bits) => {
-                let address = std::net::Ipv6Addr::from(u128::from(*bits) << 80);
-                write!(f, "{address}/48")
-            }
+            Self::Site(site) => site.fmt(f),
         }
     }
+}
+
+/// How often one network may ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FloodLimit {
+    /// Requests a second; 0: any number.
+    pub per_second: u32,
+    /// Requests at once.
+    pub burst: u32,
 }
 
 impl Flood {
     /// Nothing counted yet; about so many sources are watched at the most.
     pub fn with_capacity(sources: usize) -> Self {
-        Self(Aging::with_capacity(sources))
+        Self {
+            sources: Aging::with_capacity(sources),
+            domains: DefaultHashBuilder::default(),
+        }
     }
 
-    /// The source of which a request comes too soon: its network, or the IPv6 /48 that this is in, which may ask [`SITE_SHARE`] times
-    /// as often. A request that does costs nothing.
+    /// The source of which a request comes too soon, among those that count for a domain: its network, or the IPv6 /48 that this is in, which
+    /// may ask [`Site::SHARE`] times as often. What its network refuses costs a request nothing; where only the /48 does, its network has paid.
     pub fn exceeds(
         &self,
+        domain: &str,
         ip: IpAddr,
-        per_second: u32,
-        burst: u32,
+        limit: FloodLimit,
         at: Timestamp,
         counting: Counting,
     ) -> Option<FloodSource> {
-        if per_second == 0 {
+        if limit.per_second == 0 {
             return None;
         }
+        let domain = self.domains.hash_one(domain);
         let network = SourceNetwork::from(ip);
         [
             Some(FloodSource::Network(network)),
-            FloodSource::site_of(network),
+            network.site().map(FloodSource::Site),
         ]
         .into_iter()
         .flatten()
-        .find(|source| {
-            let share = source.share();
-            let (per_second, burst) = (
-                per_second.saturating_mul(share),
-                burst.saturating_mul(share),
-            );
-            self.comes_too_soon(*source, per_second, burst, at, counting)
-        })
+        .find(|source| self.comes_too_soon((domain, *source), limit, at, counting))
     }
 
     fn comes_too_soon(
         &self,
-        source: FloodSource,
-        per_second: u32,
-        burst: u32,
+        source: (u64, FloodSource),
+        limit: FloodLimit,
         at: Timestamp,
         counting: Counting,
     ) -> bool {
         let now = at.as_microsecond();
+        let share = source.1.share();
+        let per_second = limit.per_second.saturating_mul(share);
+        let burst = limit.burst.saturating_mul(share);
         let interval = 1_000_000 / i64::from(per_second).clamp(1, 1_000_000);
         let tolerance = interval * i64::from(burst.max(1) - 1);
         if counting != Counting::Counts {
             return self
-                .0
+                .sources
                 .read(&source, |paid| paid - now > tolerance)
                 .unwrap_or(false);
         }
-        self.0.update(source, |paid| {
+        self.sources.update(source, |paid| {
             if *paid - now > tolerance {
                 return true;
             }
@@ -124,12 +127,21 @@ mod tests {
 
     use super::*;
 
+    const LIMIT: FloodLimit = FloodLimit {
+        per_second: 10,
+        burst: 20,
+    };
+
     #[test]
     fn a_burst_passes_then_the_rate_holds() {
         let flood = Flood::with_capacity(1_000);
         let ip = "203.0.113.7".parse().unwrap();
         let start: Timestamp = "2026-06-08T12:00:00Z".parse().unwrap();
-        let ask = |at| flood.exceeds(ip, 10, 20, at, Counting::Counts).is_some();
+        let ask = |at| {
+            flood
+                .exceeds("a.b", ip, LIMIT, at, Counting::Counts)
+                .is_some()
+        };
         assert_eq!((0..100).filter(|_| !ask(start)).count(), 20);
         assert_eq!(
             (0..100)
@@ -138,7 +150,7 @@ mod tests {
             5
         );
         let other = "203.0.113.8".parse().unwrap();
-        let exceeds = flood.exceeds(other, 10, 20, start, Counting::Counts);
+        let exceeds = flood.exceeds("a.b", other, LIMIT, start, Counting::Counts);
         assert_eq!(exceeds, None);
     }
 
@@ -149,7 +161,9 @@ mod tests {
             let flood = Flood::with_capacity(1_000_000);
             let passes = |ip: &String| {
                 let ip = ip.parse().unwrap();
-                flood.exceeds(ip, 10, 20, at, Counting::Counts).is_none()
+                flood
+                    .exceeds("a.b", ip, LIMIT, at, Counting::Counts)
+                    .is_none()
             };
             addresses.filter(passes).count()
         };
@@ -172,9 +186,13 @@ mod tests {
         let flood = Flood::with_capacity(1_000);
         let ip = "203.0.113.7".parse().unwrap();
         let at: Timestamp = "2026-06-08T12:00:00Z".parse().unwrap();
-        assert_eq!(flood.exceeds(ip, 1, 1, at, Counting::Peeks), None);
-        assert_eq!(flood.exceeds(ip, 1, 1, at, Counting::Counts), None);
-        assert!(flood.exceeds(ip, 1, 1, at, Counting::Peeks).is_some());
+        let one = FloodLimit {
+            per_second: 1,
+            burst: 1,
+        };
+        let asks = |counting| flood.exceeds("a.b", ip, one, at, counting).is_some();
+        assert!(!asks(Counting::Peeks) && !asks(Counting::Counts));
+        assert!(asks(Counting::Peeks));
     }
 
     #[test]
@@ -182,6 +200,25 @@ mod tests {
         let flood = Flood::with_capacity(1_000);
         let at: Timestamp = "2026-06-08T12:00:00Z".parse().unwrap();
         let ip = "203.0.113.7".parse().unwrap();
-        assert!((0..10_000).all(|_| flood.exceeds(ip, 0, 1, at, Counting::Counts).is_none()));
+        let none = FloodLimit {
+            per_second: 0,
+            burst: 1,
+        };
+        let passes = |_| {
+            flood
+                .exceeds("a.b", ip, none, at, Counting::Counts)
+                .is_none()
+        };
+        assert!((0..10_000).all(passes));
+    }
+
+    #[test]
+    fn the_flood_of_one_domain_is_none_of_another() {
+        let flood = Flood::with_capacity(1_000);
+        let at: Timestamp = "2026-06-08T12:00:00Z".parse().unwrap();
+        let ip = "203.0.113.7".parse().unwrap();
+        let asks = |domain: &str| flood.exceeds(domain, ip, LIMIT, at, Counting::Counts);
+        while asks("a.example").is_none() {}
+        assert_eq!(asks("b.example"), None);
     }
 }

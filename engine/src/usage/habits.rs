@@ -35,7 +35,9 @@ pub struct Traits {
     marks: [Option<Mark>; 4],
 }
 
-/// One of them: the kind in the upper two bits, a hash in the others.
+/// One of them: the kind in the upper two bits, a hash in the others. There is a million accounts, and their marks are kept on disk, so it is
+/// short and the same for everybody: who looks for a range or a network with the mark of another finds one. That range is then as usual, or as
+/// new, for an account as the other one, which moves the score of its calls; no list, country or price is told by a mark.
 type Mark = u32;
 
 /// A range of a thousand numbers, hashed.

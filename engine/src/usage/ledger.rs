@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use thin_vec::ThinVec;
 
-use super::{Day, HabitDay, Habits, OpenCalls, Traits, Verified};
+use super::{Day, HabitDay, Habits, OpenCalls, Traits, Verified, seconds};
 use crate::{exposure::Exposure, number::Country};
 
 /// Which way a grant opens a country.
@@ -58,12 +58,17 @@ struct Spent {
     exposure: Exposure,
 }
 
+/// For how many seconds an account that its caller onboarded is new: a captcha opens it, and one source can have many.
+const NEW: u32 = 86_400;
+
 /// What an account has used.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
     day: Day,
     today: u32,
     today_off_hours: u32,
+    /// When its caller onboarded it, in seconds since 1970; 0 where that was not of late, or somebody else made it.
+    onboarded_at: u32,
     /// The calls that were allowed and have not ended.
     pub calls: OpenCalls,
     grants: ThinVec<Grant>,
@@ -78,6 +83,16 @@ impl Ledger {
     /// What the account usually does.
     pub fn habits(&self) -> &Habits {
         &self.habits
+    }
+
+    /// The caller has onboarded the account.
+    pub fn onboarded(&mut self, at: Timestamp) {
+        self.onboarded_at = seconds(at);
+    }
+
+    /// Whether the caller has onboarded the account within a day: until then it is bounded as one that anybody could invent.
+    pub fn is_new(&self, at: Timestamp) -> bool {
+        seconds(at) < self.onboarded_at.saturating_add(NEW) && self.onboarded_at > 0
     }
 
     /// The verifications that the account passed on a day.

@@ -23,8 +23,10 @@ mod witnesses;
 
 pub use dialing::{Dialing, DialingPattern};
 pub use emergency_calls::{EmergencyCaller, EmergencyCalls, EmergencyThreshold};
-pub use failures::{FailureLimit, FailureLimits, Failures, Lock, Locked, Spot, SpotKind};
-pub use flood::{Flood, FloodSource};
+pub use failures::{
+    FailureLimit, FailureLimits, Failures, Lock, Locked, PinHalfWay, Spot, SpotKind,
+};
+pub use flood::{Flood, FloodLimit, FloodSource};
 pub use habits::{HabitDay, Habits, NetworkMark, Novelty, RangeMark, Traits};
 pub use ledger::{Grant, GrantKind, Ledger, Occupancy};
 pub use onboardings::{Full, Gate, OnboardingLimits, Onboardings};
@@ -37,8 +39,12 @@ pub use ranges::{Elsewhere, RangeCaller, RangeCallers, Ranges, Tested};
 pub use repeats::{Repeats, Repetition};
 pub use verified::{Verified, Withheld};
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::{
+    hash::BuildHasher,
+    sync::atomic::{AtomicI64, Ordering},
+};
 
+use hashbrown::DefaultHashBuilder;
 use jiff::{Timestamp, civil, tz::TimeZone};
 
 use crate::call::AccountId;
@@ -71,16 +77,10 @@ impl Day {
     }
 }
 
-/// An account, hashed: a key that takes no room of its own.
+/// An account, hashed ([`Watch::mark`]): a key that takes no room of its own. It differs from process to process, so that nobody can look
+/// for a name that has the mark of another; none is kept beyond the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AccountMark(u64);
-
-impl AccountMark {
-    /// Of an account.
-    pub fn of(account: &AccountId) -> Self {
-        Self(habits::hash(account.as_str().as_bytes()))
-    }
-}
 
 /// Seconds since 1970, in half the room: until 2106.
 fn seconds(at: Timestamp) -> u32 {
@@ -113,6 +113,7 @@ pub struct Watch {
     pub emergency_calls: EmergencyCalls,
     /// Since when it is known what accounts usually do, in seconds since 1970.
     pub habits_since: AtomicI64,
+    accounts: DefaultHashBuilder,
 }
 
 impl Watch {
@@ -129,7 +130,13 @@ impl Watch {
             ranges: Ranges::with_capacity(keys / 2),
             emergency_calls: EmergencyCalls::with_capacity(keys / 8),
             habits_since: AtomicI64::new(i64::MAX),
+            accounts: DefaultHashBuilder::default(),
         }
+    }
+
+    /// The mark of an account, or of what stands in the place of its name where it is none.
+    pub fn mark(&self, account: &str) -> AccountMark {
+        AccountMark(self.accounts.hash_one(account))
     }
 
     /// A call of an account has ended that was answered for so many seconds: for moments, to a range that is not usual for it, it may

@@ -19,6 +19,8 @@ pub struct OnboardingLimits {
     pub trunk: u32,
     /// In one domain.
     pub domain: u32,
+    /// From one network in all domains together, as far as their policies are general: a switch may let callers write the domain.
+    pub source_of_all: u32,
 }
 
 /// Through what accounts were onboarded.
@@ -30,12 +32,14 @@ pub enum Gate {
     Trunk(Box<str>),
     /// Any.
     Domain,
+    /// From this network, in all domains under general policies together.
+    SourceOfAll(SourceNetwork),
 }
 
 /// As many accounts have been onboarded as may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Full {
-    /// Of which domain.
+    /// Of which domain; empty: of all.
     pub domain: Box<str>,
     /// Through what.
     pub gate: Gate,
@@ -49,7 +53,7 @@ impl Full {
     /// The key of the policy that bounds it.
     pub fn key(&self) -> &'static str {
         match self.gate {
-            Gate::Source(_) => "verification.onboardings_per_source",
+            Gate::Source(_) | Gate::SourceOfAll(_) => "verification.onboardings_per_source",
             Gate::Trunk(_) => "verification.onboardings_per_trunk",
             Gate::Domain => "verification.onboardings_per_domain",
         }
@@ -59,13 +63,13 @@ impl Full {
 /// `50 accounts of example.com were onboarded from 203.0.113.7 within an hour, …`
 impl fmt::Display for Full {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} accounts of {} were onboarded ",
-            self.onboarded, self.domain
-        )?;
+        let domain = match &*self.domain {
+            "" => "all domains",
+            domain => domain,
+        };
+        write!(f, "{} accounts of {domain} were onboarded ", self.onboarded)?;
         match &self.gate {
-            Gate::Source(network) => write!(f, "from {network} ")?,
+            Gate::Source(network) | Gate::SourceOfAll(network) => write!(f, "from {network} ")?,
             Gate::Trunk(name) => write!(f, "over trunk {name} ")?,
             Gate::Domain => {}
         }
@@ -98,7 +102,7 @@ impl Onboardings {
     ) -> Option<Full> {
         gates(origin).into_iter().flatten().find_map(|gate| {
             let most = most(&gate, limits);
-            let key = (Box::from(account.domain()), gate);
+            let key = gate.of(account);
             let until = self
                 .0
                 .read(&key, |times| until(times, most, at))
@@ -127,7 +131,7 @@ impl Onboardings {
             if most == 0 {
                 continue;
             }
-            let key = (Box::<str>::from(account.domain()), gate);
+            let key = gate.of(account);
             let until = self.0.update(key.clone(), |times| {
                 let now = seconds(at);
                 times.retain(|time| time.saturating_add(WINDOW) > now);
@@ -165,12 +169,24 @@ impl Onboardings {
     }
 }
 
-fn gates(origin: &Origin) -> [Option<Gate>; 3] {
+impl Gate {
+    /// The gate as accounts of a domain pass it; that of all has no domain.
+    fn of(self, account: &AccountId) -> (Box<str>, Self) {
+        let domain = match self {
+            Self::SourceOfAll(_) => "",
+            _ => account.domain(),
+        };
+        (domain.into(), self)
+    }
+}
+
+fn gates(origin: &Origin) -> [Option<Gate>; 4] {
     let trunk = &origin.trunk;
     [
         origin.network.map(Gate::Source),
         (!trunk.is_empty()).then(|| Gate::Trunk(trunk.clone())),
         Some(Gate::Domain),
+        origin.network.map(Gate::SourceOfAll),
     ]
 }
 
@@ -179,6 +195,7 @@ fn most(gate: &Gate, limits: &OnboardingLimits) -> u32 {
         Gate::Source(_) => limits.source,
         Gate::Trunk(_) => limits.trunk,
         Gate::Domain => limits.domain,
+        Gate::SourceOfAll(_) => limits.source_of_all,
     }
 }
 
@@ -204,6 +221,7 @@ mod tests {
         source: 3,
         trunk: 5,
         domain: 7,
+        source_of_all: 0,
     };
 
     fn origin(ip: &str, trunk: &str) -> Origin {
@@ -263,6 +281,53 @@ mod tests {
     }
 
     #[test]
+    fn whoever_invents_domains_is_bounded_by_the_source_over_all_of_them() {
+        let onboardings = Onboardings::with_capacity(100_000);
+        let at: Timestamp = "2026-06-08T12:00:00Z".parse().unwrap();
+        let limits = OnboardingLimits {
+            source_of_all: 12,
+            ..LIMITS
+        };
+        let one = origin("203.0.113.7", "");
+        let onboarded = (0..1_000).filter(|number| {
+            let account = format!("a@{number}.example").parse().unwrap();
+            let is_free = onboardings.full(&account, &one, &limits, at).is_none();
+            if is_free {
+                onboardings.record(&account, &one, &limits, at);
+            }
+            is_free
+        });
+        assert_eq!(onboarded.count(), 12);
+        let account = "a@b".parse().unwrap();
+        let full = onboardings.full(&account, &one, &limits, at).unwrap();
+        assert!(full.to_string().starts_with(
+            "12 accounts of all domains were onboarded from 203.0.113.7 within an hour"
+        ));
+        // Who has a policy of its own has a domain that nobody invents.
+        assert_eq!(onboardings.full(&account, &one, &LIMITS, at), None);
+        assert_eq!(
+            onboardings.full(&account, &origin("203.0.113.8", ""), &limits, at),
+            None
+        );
+    }
+
+    #[test]
+    fn a_48_is_bounded_by_its_domain_and_not_by_its_networks() {
+        let onboardings = Onboardings::with_capacity(100_000);
+        let at: Timestamp = "2026-06-08T12:00:00Z".parse().unwrap();
+        let account: AccountId = "a@b".parse().unwrap();
+        let onboarded = (0..1_000).filter(|network| {
+            let from = origin(&format!("2001:db8:1:{network:x}::1"), "");
+            let is_free = onboardings.full(&account, &from, &LIMITS, at).is_none();
+            if is_free {
+                onboardings.record(&account, &from, &LIMITS, at);
+            }
+            is_free
+        });
+        assert_eq!(onboarded.count(), 7);
+    }
+
+    #[test]
     fn zero_is_no_bound() {
         let onboardings = Onboardings::with_capacity(1_000);
         let start: Timestamp = "2026-06-08T12:00:00Z".parse().unwrap();
@@ -271,6 +336,7 @@ mod tests {
             source: 0,
             trunk: 0,
             domain: 0,
+            source_of_all: 0,
         };
         let one = origin("203.0.113.7", "t");
         for _ in 0..1_000 {

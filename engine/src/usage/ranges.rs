@@ -10,7 +10,7 @@ use hashbrown::DefaultHashBuilder;
 use jiff::Timestamp;
 
 use super::{
-    AccountMark, HabitDay, Habits, Traits,
+    HabitDay, Habits, Traits,
     aging::Aging,
     habits::{NetworkMark, RangeMark},
     seconds,
@@ -36,8 +36,8 @@ const ESTABLISHED_DAYS: u16 = 7;
 pub struct Ranges {
     within: Aging<(RangeMark, DomainMark), Callers>,
     across: Aging<RangeMark, Domains>,
-    /// Marks of domains differ from process to process: nobody can look for a name that has the mark of another.
-    domains: DefaultHashBuilder,
+    /// Marks of accounts and domains differ from process to process: nobody can look for a name that has the mark of another.
+    names: DefaultHashBuilder,
 }
 
 /// Who calls a range, as far as others are told of it.
@@ -145,7 +145,7 @@ impl Ranges {
         Self {
             within: Aging::with_capacity(ranges),
             across: Aging::with_capacity(ranges / 4),
-            domains: DefaultHashBuilder::default(),
+            names: DefaultHashBuilder::default(),
         }
     }
 
@@ -158,8 +158,8 @@ impl Ranges {
         day: HabitDay,
     ) -> RangeCaller {
         RangeCaller {
-            account: AccountMark::of(account).0 as u32,
-            domain: DomainMark(self.domains.hash_one(account.domain()) as u32),
+            account: self.names.hash_one(account) as u32,
+            domain: DomainMark(self.names.hash_one(account.domain()) as u32),
             network: traits.network(),
             established: habits.is_some_and(|habits| habits.known_days(day) >= ESTABLISHED_DAYS),
         }

@@ -5,10 +5,10 @@ use tfps_client::v1::{AccountKey, CheckRequest};
 
 use super::{
     Fields,
-    bounds::DOMAIN,
+    bounds::{DOMAIN, TRUNK},
     fields::Field,
     form,
-    headers::{PTfps, x_tfps},
+    headers::{self, PTfps, x_tfps},
     json,
 };
 
@@ -29,15 +29,17 @@ pub fn salvage<'a>(forms: &[&'a [u8]], object: Option<&'a [u8]>) -> Fields<'a> {
     fields
 }
 
-/// The question whether somebody calls for help there; `None`: they do not. It counts and records nothing.
+/// The question whether somebody calls for help there; `None`: they do not. It counts and records nothing. Where the call comes from is asked
+/// with it, so that a flood of such calls is seen: of what tells it, first what callers can't write.
 pub fn question(fields: &Fields<'_>, default_domain: &str) -> Option<CheckRequest> {
     let dialed = fields.get(Field::DialedNumber)?;
     if dialed.len() > LONGEST {
         return None;
     }
-    let in_header = fields
+    let p_tfps = fields
         .get(Field::PTfps)
-        .and_then(|value| PTfps::read(value).ok())
+        .and_then(|value| PTfps::read(value).ok());
+    let in_header = p_tfps
         .map(|header| header.domain)
         .or_else(|| Some(x_tfps(fields.get(Field::XTfps)?).ok()?.1));
     let domain = [
@@ -50,7 +52,21 @@ pub fn question(fields: &Fields<'_>, default_domain: &str) -> Option<CheckReques
         .flatten()
         .find(|domain| (1..=DOMAIN).contains(&domain.len()))
         .unwrap_or(default_domain);
+    let source_ip = [
+        fields.get(Field::SourceIp),
+        fields.get(Field::PReceived),
+        p_tfps.map(|header| header.source_ip),
+    ]
+    .into_iter()
+    .flatten()
+    .find_map(|source| headers::address("source_ip", source).ok())
+    .map_or_else(String::new, |ip| ip.to_string());
+    let trunk = fields
+        .get(Field::Trunk)
+        .filter(|trunk| trunk.len() <= TRUNK);
     Some(CheckRequest {
+        source_ip,
+        trunk: trunk.unwrap_or_default().to_owned(),
         account: Some(AccountKey {
             username: UNNAMED.to_owned(),
             domain: domain.to_owned(),
@@ -90,6 +106,32 @@ mod tests {
         let json = br#"{"username": ["a"], "dialed_number": 112}"#;
         let fields = salvage(&[], Some(json));
         assert_eq!(question(&fields, "default").unwrap().dialed_number, "112");
+    }
+
+    #[test]
+    fn where_the_call_comes_from_is_told_as_the_switch_tells_it() {
+        let source = |form: &str| {
+            let fields = salvage(&[form.as_bytes()], None);
+            let question = question(&fields, "default").unwrap();
+            (question.source_ip, question.trunk)
+        };
+        let told = |ip: &str| (ip.to_owned(), "carrier".to_owned());
+        let twice =
+            "dialed_number=112&trunk=carrier&p_tfps=a;b;203.0.113.7;;&p_tfps=c;d;203.0.113.8;;";
+        assert_eq!(
+            source(&format!("{twice}&source_ip=192.0.2.1")),
+            told("192.0.2.1")
+        );
+        assert_eq!(
+            source(&format!(
+                "{twice}&source_ip=pbx&p_received=[2001:db8::7]:5060"
+            )),
+            told("2001:db8::7")
+        );
+        assert_eq!(source(twice), told("203.0.113.7"));
+        assert_eq!(source("dialed_number=112&trunk=carrier"), told(""));
+        let long = format!("dialed_number=112&trunk={}", "x".repeat(65));
+        assert_eq!(source(&long), (String::new(), String::new()));
     }
 
     #[test]

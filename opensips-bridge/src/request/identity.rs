@@ -36,7 +36,8 @@ pub(crate) struct Identity<'a> {
 }
 
 /// Finds it: `P-tfps` or `X-tfps`, else what the switch says in words (`username`), else `P-Asserted-Identity` where it is trusted, and
-/// From where it is not.
+/// From where it is not. The domain of From, which callers write, is that of the user of From alone: with it anybody would have the bounds of as many
+/// domains as they like.
 ///
 /// # Errors
 /// When nobody is named, or two are: both headers, `username` or a trusted `P-Asserted-Identity` that names another account than the
@@ -114,8 +115,10 @@ pub(crate) fn of<'a>(
             ));
         }
     }
-    let told = [Field::Domain, Field::FromDomain]
+    let of_from = (field == Field::FromUser).then_some(Field::FromDomain);
+    let told = [Some(Field::Domain), of_from]
         .into_iter()
+        .flatten()
         .find_map(|field| fields.get(field).map(|domain| (field, domain)));
     let (domain_field, domain) = match (domain, told) {
         ("", Some(told)) => told,
@@ -173,16 +176,29 @@ mod tests {
     }
 
     #[test]
-    fn a_domain_that_is_not_told_is_that_of_from_or_the_default() {
+    fn a_domain_that_is_not_told_is_the_default_and_that_of_from_goes_with_its_user_alone() {
         assert_eq!(account(&[("from_user", "dave")]).unwrap(), "dave@default");
         assert_eq!(
             account(&[("from_user", "dave"), ("domain", "v1.example.com")]).unwrap(),
             "dave@v1.example.com"
         );
         assert_eq!(
-            account(&[("p_tfps", "alice"), ("from_domain", "example.com")]).unwrap(),
-            "alice@example.com"
+            account(&[("from_user", "dave"), ("from_domain", "example.com")]).unwrap(),
+            "dave@example.com"
         );
+        let from = ("from_domain", "invented.example");
+        for named in [
+            ("p_tfps", "alice"),
+            ("x_tfps", "alice"),
+            ("username", "alice"),
+        ] {
+            assert_eq!(account(&[named, from]).unwrap(), "alice@default");
+            let switch = ("domain", "example.com");
+            assert_eq!(
+                account(&[named, from, switch]).unwrap(),
+                "alice@example.com"
+            );
+        }
     }
 
     #[test]

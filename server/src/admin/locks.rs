@@ -214,8 +214,16 @@ impl Admin {
             .onboardings_full(domain)
             .into_iter()
             .map(|full| format!("more unknown accounts are denied (R20): {full}"));
+        let pins = self.state.watch.failures.pins_half_way(self.clock.now());
+        let pins = pins
+            .into_iter()
+            .filter(|half_way| domain.is_none_or(|domain| domain == &*half_way.pin.domain))
+            .map(|half_way| {
+                format!("{half_way}: it is guessed, or badly known; give it another (`verification.pin`)")
+            });
         [
             named(spots.collect(), "locks"),
+            named(pins.collect(), "PINs"),
             named(full.collect(), "bounds of onboarding"),
         ]
         .concat()

@@ -9,7 +9,7 @@ use std::{
 use jiff::Timestamp;
 use parking_lot::{ArcMutexGuard, Mutex, RawMutex};
 use tfps_engine::{
-    call::{CallAttempt, Injection, RawAttempt},
+    call::{CallAttempt, Injection, RawAttempt, printable},
     decision::{Purpose, Verdict},
     facts::{Counting, Facts, Standing, Standpoint, is_public},
     judge::{Paused, Stage, Trial, judge_injection},
@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 
 use super::{
     CheckError, Checker, Decided,
+    emergency::EmergencyCall,
     id::random_id,
     microseconds, policy_of_domain,
     record::{
@@ -45,6 +46,7 @@ impl Checker {
         raw.check_bounds()?;
         let source_ip = raw.source_ip()?;
         caller.require_domain(&raw.domain)?;
+        let by_domain = caller.domain.is_some();
         let at = self.clock.now();
         let source_text = match source_ip {
             // Of an IPv4 address there is one spelling.
@@ -59,6 +61,7 @@ impl Checker {
                 source_text,
                 at,
                 started,
+                by_domain,
                 claimed: None,
                 counting: Counting::Counts,
             },
@@ -66,8 +69,9 @@ impl Checker {
                 if !source_text.is_empty() {
                     tampered.1.source_ip = source_text;
                 }
-                let record = self.decide_injection(*tampered, at);
-                return Ok(Step::Decided(self.answered(record, started)));
+                let mut record = self.decide_injection(*tampered, at);
+                self.write(&mut record, started, None, by_domain);
+                return Ok(Step::Decided(self.watched(record)));
             }
         };
         let question = Question::of(&asked.call);
@@ -175,11 +179,13 @@ impl Checker {
         let snapshot = self.state.snapshot.load();
         let mut trial = Trial::new(self.facts(&asked, resident.as_deref(), &snapshot));
         if trial.facts.emergency && asked.counting == Counting::Counts {
-            let calls = &self.state.watch.emergency_calls;
-            let threshold = self.settings().emergency;
-            let counted = (calls, threshold);
-            let alarms = &self.emergency_alarms;
-            alarms.count(counted, &asked.call, asked.at, &self.metrics);
+            let call = &asked.call;
+            let emergency = EmergencyCall {
+                account: call.account.as_str().into(),
+                domain: call.account.domain(),
+                source_ip: call.source_ip,
+            };
+            self.count_emergency(&emergency, asked.at);
         }
         let outcome = match trial.screen() {
             Stage::Ends(judgement) => (ended(&trial.facts, judgement, resident.as_deref()), None),
@@ -217,12 +223,10 @@ impl Checker {
         resident: Option<&'a Resident>,
         snapshot: &'a Snapshot,
     ) -> Facts<'a> {
-        let standing = self.standing(
-            snapshot,
-            &asked.call,
-            resident.map(|resident| &resident.account),
-        );
+        let account = resident.map(|resident| &resident.account);
+        let standing = self.standing(snapshot, &asked.call, account);
         let mut facts = Facts::gather(&asked.call, standing, asked.at, asked.counting);
+        facts.asked_by_domain = asked.by_domain;
         self.place(&mut facts);
         facts.remember(resident.map(|resident| resident.ledger.lock()).as_deref());
         facts
@@ -268,7 +272,7 @@ impl Checker {
             self.challenge(&mut record, purpose, &asked, standing);
         }
         with_call(&mut record, asked.call, asked.source_text);
-        self.write(&mut record, asked.started, asked.claimed);
+        self.write(&mut record, asked.started, asked.claimed, asked.by_domain);
         drop(ledger);
         Step::Decided(self.watched(record))
     }
@@ -304,6 +308,17 @@ impl Checker {
         let snapshot = self.state.snapshot.load();
         let policy = policy_of_domain(&snapshot, &raw.domain);
         let judgement = judge_injection(&injection, &raw.dialed, policy);
+        if policy.dial_plan.is_emergency(&raw.dialed) {
+            let domain = raw.domain.to_ascii_lowercase();
+            let emergency = EmergencyCall {
+                account: printable(&format!("{}@{domain}", raw.username))
+                    .into_owned()
+                    .into(),
+                domain: &domain,
+                source_ip: raw.source_ip().ok().flatten(),
+            };
+            self.count_emergency(&emergency, at);
+        }
         let mut record = of_injection(raw, policy, at);
         if let Ok(ip) = record.source_ip.parse()
             && is_public(ip)
@@ -314,12 +329,19 @@ impl Checker {
         record
     }
 
-    fn answered(&self, mut record: DecisionRecord, started: Instant) -> Decided {
-        self.write(&mut record, started, None);
-        self.watched(record)
+    fn count_emergency(&self, call: &EmergencyCall<'_>, at: Timestamp) {
+        let counted = (&self.state.watch, self.settings().emergency);
+        self.emergency_alarms
+            .count(counted, call, at, &self.metrics);
     }
 
-    fn write(&self, record: &mut DecisionRecord, started: Instant, claimed: Option<Claimed<'_>>) {
+    fn write(
+        &self,
+        record: &mut DecisionRecord,
+        started: Instant,
+        claimed: Option<Claimed<'_>>,
+        by_domain: bool,
+    ) {
         if record.id.is_empty() {
             record.id = self.ids.next(record.decided_at).to_string();
         }
@@ -328,7 +350,10 @@ impl Checker {
         let at = record.time();
         if let Ok(code) = record.code.parse() {
             self.metrics.decided(code, took);
-            self.tell_denied(record, code, at);
+            // What a tenant's switch says of a source is not told to others.
+            if !by_domain {
+                self.tell_denied(record, code, at);
+            }
         }
         let position = self.journal.append_decision(record);
         match (position, claimed) {
@@ -369,6 +394,8 @@ pub(super) struct Asked<'a> {
     source_text: String,
     at: Timestamp,
     started: Instant,
+    /// Whether who asks is bound to a domain.
+    by_domain: bool,
     claimed: Option<Claimed<'a>>,
     counting: Counting,
 }

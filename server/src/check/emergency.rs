@@ -1,13 +1,12 @@
 //! Floods of emergency calls. Each of these calls passes and is recorded; that there are too many is an alarm.
 
-use std::{collections::VecDeque, net::IpAddr};
+use std::{borrow::Cow, collections::VecDeque, net::IpAddr};
 
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use tfps_engine::{
-    call::CallAttempt,
     network::SourceNetwork,
-    usage::{AccountMark, EmergencyCaller, EmergencyCalls, EmergencyThreshold},
+    usage::{EmergencyCaller, EmergencyThreshold, Watch},
 };
 
 use crate::telemetry::Metrics;
@@ -30,6 +29,14 @@ struct Raised {
     second: i64,
     logged: u32,
     not_logged: u64,
+}
+
+/// An emergency call. Whatever else its caller wrote, it passes, and counts.
+pub(super) struct EmergencyCall<'a> {
+    /// `username@domain`; what stands in its place, where that is no account.
+    pub(super) account: Cow<'a, str>,
+    pub(super) domain: &'a str,
+    pub(super) source_ip: Option<IpAddr>,
 }
 
 /// Somebody calls for help more often than people do.
@@ -69,28 +76,28 @@ impl EmergencyAlarm {
 }
 
 impl EmergencyAlarms {
-    /// Counts an emergency call, and raises an alarm where its account or its source makes too many.
+    /// Counts an emergency call, and raises an alarm where its account, its source or the IPv6 /48 around that makes too many.
     pub(super) fn count(
         &self,
-        (calls, threshold): (&EmergencyCalls, EmergencyThreshold),
-        call: &CallAttempt,
+        (watch, threshold): (&Watch, EmergencyThreshold),
+        call: &EmergencyCall<'_>,
         at: Timestamp,
         metrics: &Metrics,
     ) {
         metrics.emergency_calls.inc();
-        let account = AccountMark::of(&call.account);
-        let of_account = calls.count(EmergencyCaller::Account(account), threshold, at);
+        let count = |caller| watch.emergency_calls.count(caller, threshold, at);
         let network = call.source_ip.map(SourceNetwork::from);
-        let of_source = network
-            .and_then(|network| calls.count(EmergencyCaller::Source(network), threshold, at));
+        let site = network.and_then(SourceNetwork::site);
         let who = [
-            of_account.map(|calls| {
-                let domain = call.account.domain().to_owned();
+            count(EmergencyCaller::Account(watch.mark(&call.account))).map(|calls| {
+                let domain = call.domain.to_owned();
                 (format!("account {}", call.account), Some(domain), calls)
             }),
-            of_source
-                .zip(network)
-                .map(|(calls, network)| (format!("source {network}"), None, calls)),
+            network
+                .and_then(|network| Some((network, count(EmergencyCaller::Source(network))?)))
+                .map(|(network, calls)| (format!("source {network}"), None, calls)),
+            site.and_then(|site| Some((site, count(EmergencyCaller::Site(site))?)))
+                .map(|(site, calls)| (format!("source {site}"), None, calls)),
         ];
         for (who, domain, calls) in who.into_iter().flatten() {
             metrics.emergency_alarms.inc();
@@ -153,30 +160,21 @@ mod tests {
         seconds: 60,
     };
 
-    fn call(account: &str, ip: &str) -> CallAttempt {
-        CallAttempt {
-            account: account.parse().unwrap(),
-            dialed: "112".to_owned(),
-            caller: String::new(),
+    fn call(account: &str, ip: &str) -> EmergencyCall<'static> {
+        EmergencyCall {
+            account: account.to_owned().into(),
+            domain: "a.b",
             source_ip: ip.parse().ok(),
-            user_agent: String::new(),
-            concurrent_calls: None,
-            call_id: String::new(),
-            attempt_key: String::new(),
-            forwarded_from: String::new(),
-            trunk: String::new(),
         }
     }
 
     #[test]
     fn an_alarm_names_the_account_or_the_source_that_invents_accounts() {
-        let (alarms, calls) = (
-            EmergencyAlarms::default(),
-            EmergencyCalls::with_capacity(10_000),
-        );
+        let (alarms, watch) = (EmergencyAlarms::default(), Watch::with_capacity(80_000));
         let metrics = Metrics::default();
         let at: Timestamp = "2026-06-08T12:00:00Z".parse().unwrap();
-        let count = |call: CallAttempt| alarms.count((&calls, THRESHOLD), &call, at, &metrics);
+        let count =
+            |call: EmergencyCall<'_>| alarms.count((&watch, THRESHOLD), &call, at, &metrics);
         for number in 0..1_000 {
             count(call("alice@a.b", &format!("2001:db8:{number:x}::1")));
         }
@@ -196,6 +194,7 @@ mod tests {
             [
                 "emergency calls: account alice@a.b has made 5 within 60 s, the last at 2026-06-08T12:00:00Z by alice@a.b from 2001:db8:4::1; they were let pass",
                 "emergency calls: source 2001:db8::/64 has made 5 within 60 s, the last at 2026-06-08T12:00:00Z by 3@a.b from 2001:db8::3; they were let pass",
+                "emergency calls: source 2001:db8::/48 has made 80 within 60 s, the last at 2026-06-08T12:00:00Z by 78@a.b from 2001:db8::4e; they were let pass",
             ]
         );
         assert_eq!(
@@ -203,7 +202,7 @@ mod tests {
                 metrics.emergency_calls.get(),
                 metrics.emergency_alarms.get()
             ),
-            (2_000, 2)
+            (2_000, 3)
         );
         assert!(
             alarms

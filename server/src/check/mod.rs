@@ -234,6 +234,7 @@ impl Checker {
         let account = resident.as_deref().map(|resident| &resident.account);
         let standing = self.standing(&snapshot, &call, account);
         let mut facts = Facts::gather(&call, standing, at, Counting::Peeks);
+        facts.asked_by_domain = caller.domain.is_some();
         self.place(&mut facts);
         facts.remember(Some(&ledger));
         let source = match self.recall(&facts) {

@@ -8,7 +8,6 @@ use tfps_engine::{
     facts::{Facts, Standpoint},
     policy::RuleMode,
     rules::Rule,
-    usage::AccountMark,
 };
 
 use super::Checker;
@@ -47,9 +46,10 @@ impl Checker {
             country: facts.source.country,
             asn: facts.source.asn,
         };
-        let asker = match facts.standing.account {
-            Some(account) => Asker::Known(AccountMark::of(&account.id)),
-            None => Asker::Unknown,
+        let asker = if facts.is_established() {
+            Asker::Known(facts.standing.watch.mark(facts.call.account.as_str()))
+        } else {
+            Asker::Unknown
         };
         let recalled = self.reputations.recall(ip, asker, facts.at);
         let mode = |rule| facts.policy().mode(rule);

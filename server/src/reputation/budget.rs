@@ -320,10 +320,15 @@ fn next_midnight(at: Timestamp) -> Timestamp {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use prometheus_client::registry::Registry;
     use proptest::prelude::*;
+    use tfps_engine::usage::Watch;
 
     use super::*;
+
+    static WATCH: LazyLock<Watch> = LazyLock::new(|| Watch::with_capacity(1));
 
     const FREE: Plan = Plan {
         daily: 1_000,
@@ -341,7 +346,7 @@ mod tests {
 
     fn account(number: usize) -> Asker {
         let name = format!("{number}@example.com");
-        Asker::Known(AccountMark::of(&name.parse().unwrap()))
+        Asker::Known(WATCH.mark(&name))
     }
 
     /// How many of so many look-ups are made, one a so-manieth of a second.

@@ -165,7 +165,7 @@ mod tests {
     use prometheus_client::registry::Registry;
     use tokio::time::timeout;
 
-    use tfps_engine::usage::AccountMark;
+    use tfps_engine::usage::Watch;
 
     use super::*;
     use crate::reputation::budget::Plan;
@@ -188,7 +188,7 @@ mod tests {
 
     impl Desk {
         fn asked(&self, ip: IpAddr, wanted: Wanted) -> Option<Awaited> {
-            let alice = AccountMark::of(&ALICE.parse().unwrap());
+            let alice = Watch::with_capacity(1).mark(ALICE);
             self.ask(ip, wanted, Asker::Known(alice), now())
         }
     }

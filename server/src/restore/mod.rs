@@ -282,6 +282,11 @@ async fn usage(store: &dyn Store, state: &State, at: Timestamp) -> Result<(), Re
             ledger.lock().set_verified(verified);
         }
     }
+    for (account, when) in store.onboarded_since(at - LONGEST_DAY).await? {
+        if let Some(ledger) = state.ledger(&account) {
+            ledger.lock().onboarded(when);
+        }
+    }
     for call in store.open_calls(at - LONGEST_DAY).await? {
         calls::open_call(state, &call, at);
     }

@@ -1,6 +1,9 @@
 //! The challenges that wait for their callers.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    hash::Hash,
+};
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -10,8 +13,10 @@ use tfps_engine::{
 
 /// Challenges of one account that wait at the most.
 const OF_ACCOUNT: usize = 32;
-/// Challenges of unknown accounts from one network that wait at the most.
+/// Challenges of unknown accounts from one network that wait at the most, those that the IVR has opened apart.
 const OF_NETWORK: usize = 100;
+/// The part of a class that one domain can fill, as one in so many: a tenant may have any number of accounts.
+const OF_DOMAIN: usize = 2;
 
 /// What a challenge is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,8 +66,8 @@ pub struct Pending {
 }
 
 /// Every challenge that waits. Calls make it grow, and when there is no room, what has waited longest goes: of the same account, of the
-/// same network, of the same [`Class`]. So strangers, who can invent accounts, displace nobody but strangers; and of these, not
-/// those who are in the IVR already.
+/// same network, of the same domain, of the same [`Class`]. So strangers, who can invent accounts, displace nobody but strangers; and of
+/// these, not those who are in the IVR already, unless they get there from the same network.
 #[derive(Debug)]
 pub struct Challenges {
     inner: Mutex<Inner>,
@@ -102,14 +107,73 @@ struct Place(Class, u64);
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// By class, in the order in which they were issued.
-    classes: [BTreeMap<u64, Pending>; 3],
+    classes: [Waiting; 3],
     by_id: HashMap<String, Place>,
     /// An account's, in the order in which they were issued.
     by_account: HashMap<AccountId, Vec<Place>>,
-    /// Unknown accounts' that the IVR has not opened, in the order in which they were issued.
-    by_network: HashMap<SourceNetwork, Vec<Place>>,
     issued: u64,
+}
+
+/// The challenges of a class, each by when it was issued.
+#[derive(Debug, Default)]
+struct Waiting {
+    all: BTreeMap<u64, Pending>,
+    by_domain: HashMap<Box<str>, BTreeSet<u64>>,
+    /// Those of unknown accounts.
+    by_network: HashMap<SourceNetwork, Vec<u64>>,
+}
+
+impl Waiting {
+    /// The one that goes before another of a domain is put in, which has room for so many.
+    fn displaced(&self, domain: &str, at: Timestamp, room: usize) -> Option<u64> {
+        let (issued, oldest) = self.all.first_key_value()?;
+        if oldest.expires_at <= at || self.all.len() >= room {
+            return Some(*issued);
+        }
+        let own = self.by_domain.get(domain)?;
+        own.first()
+            .copied()
+            .filter(|_| own.len() >= (room / OF_DOMAIN).max(1))
+    }
+
+    fn put(&mut self, issued: u64, pending: Pending) {
+        let domain = pending.account.domain();
+        match self.by_domain.get_mut(domain) {
+            Some(own) => {
+                own.insert(issued);
+            }
+            None => {
+                self.by_domain.insert(domain.into(), [issued].into());
+            }
+        }
+        self.all.insert(issued, pending);
+    }
+
+    fn remove(&mut self, issued: u64) -> Option<Pending> {
+        let pending = self.all.remove(&issued)?;
+        let domain = pending.account.domain();
+        if let Some(own) = self.by_domain.get_mut(domain) {
+            own.remove(&issued);
+            if own.is_empty() {
+                self.by_domain.remove(domain);
+            }
+        }
+        self.leave(pending.origin.network, issued);
+        Some(pending)
+    }
+
+    /// Counts a challenge among those of its network; the oldest of them, if there are too many.
+    fn join(&mut self, network: Option<SourceNetwork>, issued: u64) -> Option<u64> {
+        let neighbours = self.by_network.entry(network?).or_default();
+        neighbours.push(issued);
+        (neighbours.len() > OF_NETWORK).then(|| neighbours[0])
+    }
+
+    fn leave(&mut self, network: Option<SourceNetwork>, issued: u64) {
+        if let Some(network) = network {
+            forget(&mut self.by_network, &network, &issued);
+        }
+    }
 }
 
 impl Challenges {
@@ -225,7 +289,7 @@ impl Challenges {
             .lock()
             .classes
             .iter()
-            .flat_map(BTreeMap::values)
+            .flat_map(|class| class.all.values())
             .filter(|pending| pending.expires_at > at)
             .count()
     }
@@ -235,11 +299,9 @@ impl Inner {
     /// Puts a challenge as the newest of its class, for which others make room.
     fn put(&mut self, class: Class, pending: Pending, at: Timestamp, capacity: usize) {
         let room = class.room(capacity);
-        while let Some((issued, oldest)) = self.classes[class as usize].first_key_value()
-            && (oldest.expires_at <= at || self.classes[class as usize].len() >= room)
-        {
-            let place = Place(class, *issued);
-            self.remove(place);
+        let domain = pending.account.domain();
+        while let Some(displaced) = self.classes[class as usize].displaced(domain, at, room) {
+            self.remove(Place(class, displaced));
         }
         self.issued += 1;
         let place = Place(class, self.issued);
@@ -248,54 +310,47 @@ impl Inner {
         let own = self.by_account.entry(pending.account.clone()).or_default();
         own.push(place);
         let displaced = (own.len() > OF_ACCOUNT).then(|| own[0]);
-        self.classes[class as usize].insert(place.1, pending);
+        self.classes[class as usize].put(self.issued, pending);
         if let Some(displaced) = displaced {
             self.remove(displaced);
         }
-        if let Some(network) = network.filter(|_| class == Class::Unknown) {
-            self.join(network, place);
-        }
+        self.join(network, place);
     }
 
     fn remove(&mut self, place: Place) -> Option<Pending> {
-        let pending = self.classes[place.0 as usize].remove(&place.1)?;
+        let pending = self.classes[place.0 as usize].remove(place.1)?;
         self.by_id.remove(&pending.id);
-        forget(&mut self.by_account, &pending.account, place);
-        if let Some(network) = &pending.origin.network {
-            forget(&mut self.by_network, network, place);
-        }
+        forget(&mut self.by_account, &pending.account, &place);
         Some(pending)
     }
 
     /// The call came anew, perhaps from elsewhere.
     fn comes_from(&mut self, place: Place, origin: &Origin) -> Option<&Pending> {
-        let pending = self.classes[place.0 as usize].get_mut(&place.1)?;
+        let Place(class, issued) = place;
+        let waiting = &mut self.classes[class as usize];
+        let pending = waiting.all.get_mut(&issued)?;
         if pending.origin != *origin {
             let before = std::mem::replace(&mut pending.origin, origin.clone());
-            if place.0 == Class::Unknown && before.network != origin.network {
-                if let Some(network) = &before.network {
-                    forget(&mut self.by_network, network, place);
-                }
-                if let Some(network) = origin.network {
-                    self.join(network, place);
-                }
+            if before.network != origin.network {
+                waiting.leave(before.network, issued);
+                self.join(origin.network, place);
             }
         }
         self.pending(place)
     }
 
-    /// Counts a challenge among those of its network, of which the oldest makes room.
-    fn join(&mut self, network: SourceNetwork, place: Place) {
-        let neighbours = self.by_network.entry(network).or_default();
-        neighbours.push(place);
-        if neighbours.len() > OF_NETWORK {
-            let oldest = neighbours[0];
-            self.remove(oldest);
+    /// Counts a challenge of an unknown account among those of its network, of which the oldest makes room.
+    fn join(&mut self, network: Option<SourceNetwork>, Place(class, issued): Place) {
+        if class == Class::Known {
+            return;
+        }
+        if let Some(displaced) = self.classes[class as usize].join(network, issued) {
+            self.remove(Place(class, displaced));
         }
     }
 
     fn pending(&self, Place(class, issued): Place) -> Option<&Pending> {
-        self.classes[class as usize].get(&issued)
+        self.classes[class as usize].all.get(&issued)
     }
 
     fn of_id(&self, id: &str) -> Option<&Pending> {
@@ -312,9 +367,9 @@ impl Inner {
     }
 }
 
-fn forget<K: std::hash::Hash + Eq>(places: &mut HashMap<K, Vec<Place>>, key: &K, place: Place) {
+fn forget<K: Hash + Eq, P: PartialEq>(places: &mut HashMap<K, Vec<P>>, key: &K, place: &P) {
     if let Some(of_key) = places.get_mut(key) {
-        of_key.retain(|other| *other != place);
+        of_key.retain(|other| other != place);
         if of_key.is_empty() {
             places.remove(key);
         }
@@ -391,7 +446,13 @@ mod tests {
         assert_eq!(waiting.origin, origin("203.0.113.8"));
         challenges.remove("1");
         let inner = challenges.inner.lock();
-        assert!(inner.by_network.is_empty() && inner.by_account.is_empty());
+        assert!(
+            inner
+                .classes
+                .iter()
+                .all(|class| class.by_network.is_empty())
+        );
+        assert!(inner.by_account.is_empty());
     }
 
     #[test]
@@ -409,7 +470,7 @@ mod tests {
                 &number.to_string(),
             );
         }
-        assert_eq!(challenges.len(at), 11);
+        assert_eq!(challenges.len(at), 6);
         assert!(challenges.waits("alice", at) && challenges.waits("999", at));
         let newest = |account: &str, purpose| {
             let newest = challenges.newest(&account.parse().unwrap(), purpose, at);
@@ -434,7 +495,7 @@ mod tests {
             let ip = IpAddr::from(number.to_be_bytes()).to_string();
             issue(
                 &challenges,
-                &format!("{number}@b"),
+                &format!("{number}@{}", number % 3),
                 &ip,
                 at,
                 &number.to_string(),
@@ -490,7 +551,51 @@ mod tests {
             issue(&challenges, "honest@b", "203.0.113.8", at, "again"),
             "honest"
         );
-        assert_eq!(challenges.len(at), 11);
+        assert_eq!(challenges.len(at), 6);
+    }
+
+    #[test]
+    fn who_opens_challenges_and_hangs_up_displaces_none_that_others_opened() {
+        let challenges = Challenges::with_capacity(200_000);
+        let at = noon();
+        issue(&challenges, "honest@b", "203.0.113.8", at, "honest");
+        challenges.opened("honest", at);
+        for number in 0..60_000 {
+            let (account, id) = (format!("{number}@b"), number.to_string());
+            issue(&challenges, &account, "203.0.113.7", at, &id);
+            challenges.opened(&id, at);
+        }
+        assert_eq!(challenges.len(at), OF_NETWORK + 1);
+        assert!(challenges.waits("honest", at));
+        // What waits to be opened is counted apart.
+        for number in 0..1_000 {
+            let account = format!("new{number}@b");
+            issue(
+                &challenges,
+                &account,
+                "203.0.113.7",
+                at,
+                &format!("n{number}"),
+            );
+        }
+        assert_eq!(challenges.len(at), 2 * OF_NETWORK + 1);
+    }
+
+    #[test]
+    fn a_domain_displaces_its_own_however_many_accounts_it_has() {
+        let challenges = Challenges::with_capacity(1_000);
+        known(&challenges, "alice@b", "GB", "alice");
+        for number in 0..5_000 {
+            known(
+                &challenges,
+                &format!("{number}@c"),
+                "GB",
+                &number.to_string(),
+            );
+        }
+        assert_eq!(challenges.len(noon()), 501);
+        assert!(challenges.waits("alice", noon()) && challenges.waits("4999", noon()));
+        assert!(!challenges.waits("4499", noon()));
     }
 
     #[test]
@@ -513,7 +618,7 @@ mod tests {
             let challenges = Challenges::with_capacity(12);
             let mut at = noon();
             for (number, (what, account, ip, is_known)) in steps.into_iter().enumerate() {
-                let name = format!("{account}@b");
+                let name = format!("{account}@{}", account % 3);
                 let about = About::Call(if ip % 2 == 0 { Purpose::Quota } else { Purpose::Onboarding });
                 let new = pending(&name, about, &format!("203.0.113.{ip}"), at);
                 let pending = challenges.issue(new, is_known, at, || number.to_string());
@@ -524,17 +629,22 @@ mod tests {
                     _ => {}
                 }
                 let inner = challenges.inner.lock();
-                let count: usize = inner.classes.iter().map(BTreeMap::len).sum();
-                prop_assert!(inner.classes.iter().all(|class| class.len() <= 12));
+                let count: usize = inner.classes.iter().map(|class| class.all.len()).sum();
+                prop_assert!(inner.classes.iter().all(|class| class.all.len() <= 12));
                 prop_assert_eq!(count, inner.by_id.len());
                 prop_assert_eq!(count, inner.by_account.values().map(Vec::len).sum::<usize>());
-                let unknown = inner.classes[Class::Unknown as usize].len();
-                prop_assert_eq!(unknown, inner.by_network.values().map(Vec::len).sum::<usize>());
                 for (class, of_class) in [Class::Known, Class::Unknown, Class::Opened].into_iter().zip(&inner.classes) {
-                    for (issued, pending) in of_class {
+                    let all = of_class.all.len();
+                    prop_assert_eq!(all, of_class.by_domain.values().map(BTreeSet::len).sum::<usize>());
+                    let of_networks = of_class.by_network.values().map(Vec::len).sum::<usize>();
+                    prop_assert_eq!(of_networks, if class == Class::Known { 0 } else { all });
+                    let most = (class.room(12) / OF_DOMAIN).max(1);
+                    prop_assert!(of_class.by_domain.values().all(|own| (1..=most).contains(&own.len())));
+                    for (issued, pending) in &of_class.all {
                         let place = Place(class, *issued);
                         prop_assert_eq!(inner.by_id.get(&pending.id), Some(&place));
                         prop_assert!(inner.by_account[&pending.account].contains(&place));
+                        prop_assert!(of_class.by_domain[pending.account.domain()].contains(issued));
                     }
                 }
             }

@@ -91,6 +91,11 @@ pub trait Store: Send + Sync + 'static {
         &self,
         since: Timestamp,
     ) -> Result<Vec<(AccountId, Verified)>, StoreError>;
+    /// The accounts that their callers onboarded since a moment, and when.
+    async fn onboarded_since(
+        &self,
+        since: Timestamp,
+    ) -> Result<Vec<(AccountId, Timestamp)>, StoreError>;
     /// Forgets an account's failed verifications.
     async fn forget_failures(&self, id: &AccountId) -> Result<(), StoreError>;
 

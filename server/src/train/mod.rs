@@ -11,8 +11,9 @@ use jiff::{SignedDuration, Timestamp};
 use tfps_engine::{
     account::Account,
     call::AccountId,
+    number::CountrySet,
     policy::Policy,
-    training::{Lowering, NothingLearned, Proposal, propose},
+    training::{Lowering, NothingLearned, Proposal, propose, still_opened},
 };
 
 use crate::{
@@ -276,16 +277,23 @@ impl Trainer {
         Ok((trainings, next.unwrap_or_default()))
     }
 
-    /// Puts a suggestion in force.
+    /// Puts a suggestion in force, without the countries that would not be opened any more.
     ///
     /// # Errors
-    /// When there is none, the account was changed since, the role or domain does not allow it, or the database fails.
+    /// When there is none, the account was changed since, nothing is left of it, the role or domain does not allow it, or the database fails.
     pub async fn apply(&self, caller: &Principal, id: &str) -> Result<TrainingRecord, AdminError> {
-        let training = self.one(caller, id).await?;
+        let mut training = self.one(caller, id).await?;
         if training.state != TrainingState::Suggested {
             return Err(AdminError::Precondition(format!(
                 "the training {id} is {}, not suggested",
                 training.state.as_str()
+            )));
+        }
+        self.reconsider(&mut training).await?;
+        if training.after == training.before {
+            return Err(AdminError::Precondition(format!(
+                "nothing is left of the training {id}: {}",
+                training.left_out.join("; ")
             )));
         }
         let account = training.account.clone();
@@ -400,6 +408,50 @@ impl Trainer {
             .into_iter()
             .partition(|training| training.state == TrainingState::Suggested);
         Ok((suggested.pop(), done.into_iter().next()))
+    }
+
+    /// Takes from a suggestion the countries that it would not open if it were made now.
+    async fn reconsider(&self, training: &mut TrainingRecord) -> Result<(), StoreError> {
+        let account = self.store.account(&training.account).await?.account;
+        let policy = self.policy_of(&account);
+        let since = self.clock.now().checked_sub(REMEMBERED);
+        let since = since.unwrap_or(Timestamp::MIN);
+        let fraud = self.fraud().await?;
+        let history = self
+            .history(&training.account, &policy, since, &fraud)
+            .await?;
+        let (before, after) = (&training.before, &mut training.after);
+        let opened = |before: CountrySet, after: CountrySet| -> CountrySet {
+            after
+                .iter()
+                .filter(|country| !before.contains(*country))
+                .collect()
+        };
+        let sources = opened(before.source_countries, after.source_countries);
+        let destinations = opened(before.destination_countries, after.destination_countries);
+        let still = still_opened(&history, &policy, sources, destinations);
+        for (after, opened, still, what) in [
+            (
+                &mut after.source_countries,
+                sources,
+                still.sources,
+                "source",
+            ),
+            (
+                &mut after.destination_countries,
+                destinations,
+                still.destinations,
+                "destination",
+            ),
+        ] {
+            for country in opened.iter().filter(|country| !still.contains(*country)) {
+                after.remove(country);
+                let reason = format!("{what} country {} is opened", country.code());
+                training.reasons.retain(|other| !other.starts_with(&reason));
+            }
+        }
+        training.left_out.extend(still.left_out);
+        Ok(())
     }
 
     /// Changes the account as a training says, unless it may something else by now than when the training was made

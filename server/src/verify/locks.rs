@@ -21,7 +21,7 @@ impl Verifier {
         at: Timestamp,
     ) -> Result<u32, VerifyError> {
         let limits = policy.failure_limits();
-        let known = self.state.accounts.get(account).is_some();
+        let known = self.is_established(account, at);
         let failures = &self.state.watch.failures;
         match failures.locked(account, known, origin, &limits, at) {
             None => Ok(failures.lock(account, &limits.account, at).failures),
@@ -29,7 +29,14 @@ impl Verifier {
         }
     }
 
-    /// Whether a PIN may be tried. While guessers have the policy's locked, it may from where it has been typed right before.
+    /// Whether an account is known, and not just since its caller passed a captcha: then what fails is a stranger's.
+    fn is_established(&self, account: &AccountId, at: Timestamp) -> bool {
+        let resident = self.state.accounts.get(account);
+        resident.is_some_and(|resident| !resident.ledger.lock().is_new(at))
+    }
+
+    /// Whether a PIN may be tried. While guessers have the policy's locked, it may from where it has been typed right before: if the
+    /// failures from there are bounded, since all callers may come from one address.
     pub(super) fn require_unlocked_pin(
         &self,
         account: &AccountId,
@@ -48,7 +55,11 @@ impl Verifier {
         };
         let spot = Spot::pin(account, name);
         match origin.network {
-            Some(network) if watch.pin_networks.knows(&spot, network, at) => Ok(()),
+            Some(network)
+                if limits.source.max.is_some() && watch.pin_networks.knows(&spot, network, at) =>
+            {
+                Ok(())
+            }
             _ => Err(VerifyError::locked(account, locked)),
         }
     }
@@ -83,7 +94,7 @@ impl Verifier {
             account, origin, ..
         } = pending;
         let limits = policy.failure_limits();
-        let known = self.state.accounts.get(account).is_some();
+        let known = self.is_established(account, at);
         let failures = &self.state.watch.failures;
         let (lock, mut brought) = failures.record_call(account, known, origin, &limits, at);
         if matches!(pin, Some(Pin::Policy(_))) {
@@ -116,6 +127,9 @@ impl Verifier {
     /// A caller was onboarded.
     pub(super) fn onboarded(&self, pending: &Pending, policy: &Policy, at: Timestamp) {
         self.metrics.onboardings.inc();
+        if let Some(ledger) = self.state.ledger(&pending.account) {
+            ledger.lock().onboarded(at);
+        }
         let limits = policy.onboarding_limits();
         let onboardings = &self.state.watch.onboardings;
         for full in onboardings.record(&pending.account, &pending.origin, &limits, at) {

@@ -141,6 +141,11 @@ async fn denied_attacks_are_reported_where_it_is_wanted() {
         ..scanner("93.184.216.36")
     };
     assert_eq!(server.code(dry).await, "R01");
+    // What a tenant's switch says of an address is not told in the operator's name.
+    let switch = server.token(v1::Role::Switch, DOMAIN).await;
+    let switch = server.client_of(&switch).await;
+    let denied = switch.check(scanner("93.184.216.38")).await.unwrap();
+    assert_eq!(denied.code, "R01");
     assert_eq!(server.code(scanner(BANNED)).await, "R01");
     eventually("the last is reported", || async {
         let asked = abuseipdb.service.asked();

@@ -23,7 +23,7 @@ use tfps_tests::{
     Command, Server, eventually,
     fake_reputation::{FakeAbuseIpdb, KEY, apiban, apiban_config, error, limited},
     fake_service::{FakeService, Reply},
-    scene::{HOME_NUMBER, call, from, neighbour},
+    scene::{DOMAIN, HOME_NUMBER, call, from, neighbour},
 };
 use tokio::time::sleep;
 

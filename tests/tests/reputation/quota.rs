@@ -95,3 +95,26 @@ async fn addresses_of_one_64_are_one_look_up() {
     }
     assert_eq!(abuseipdb.service.count("/check"), 1);
 }
+
+#[tokio::test]
+async fn accounts_that_a_bot_has_just_onboarded_do_not_spend_what_known_ones_need() {
+    let abuseipdb = FakeAbuseIpdb::start(&[(BAD, 87)]).await;
+    daily(&abuseipdb, 1_000);
+    let server = server(&abuseipdb.config()).await;
+    for number in 0..20 {
+        let username = format!("bot{number}");
+        let decision = server.check(call(&username, HOME_NUMBER)).await;
+        server.verify(&username, &decision).await;
+    }
+    for hundred in 0..10 {
+        let calls = (100 * hundred..100 * (hundred + 1)).map(|number| {
+            let ip = format!("93.{}.{}.7", 100 + number / 250, number % 250);
+            let dialed = format!("1212555{number:04}");
+            server.code(from(&ip, call(&format!("bot{}", number % 20), &dialed)))
+        });
+        join_all(calls).await;
+    }
+    let asked = abuseipdb.service.count("/check");
+    assert!((10..40).contains(&asked), "{asked}");
+    assert_eq!(server.code(from_ip(BAD)).await, "R02");
+}

@@ -209,6 +209,13 @@ impl Store for SqliteStore {
         verified::since(&self.readers, since).await
     }
 
+    async fn onboarded_since(
+        &self,
+        since: Timestamp,
+    ) -> Result<Vec<(AccountId, Timestamp)>, StoreError> {
+        verifications::onboarded_since(&self.readers, since).await
+    }
+
     async fn forget_failures(&self, id: &AccountId) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         verifications::forget_failures(&mut transaction, id).await?;

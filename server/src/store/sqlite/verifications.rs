@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use sqlx::{Row, SqliteConnection, SqlitePool, sqlite::SqliteRow};
-use tfps_engine::{call::AccountId, number::Country, usage::GrantKind};
+use tfps_engine::{call::AccountId, decision::Purpose, number::Country, usage::GrantKind};
 
 use super::{
     GrantRecord, OpenedChallenge, Passed, StoreError, VerificationRecord, accounts, corrupt,
@@ -228,6 +228,23 @@ pub(super) async fn passed_challenges(
     .bind(since.as_millisecond())
     .fetch_all(pool)
     .await?)
+}
+
+pub(super) async fn onboarded_since(
+    pool: &SqlitePool,
+    since: Timestamp,
+) -> Result<Vec<(AccountId, Timestamp)>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT domain, username, completed_at FROM verifications JOIN accounts USING (domain, username) \
+         WHERE completed_at > ? AND purpose = ? AND status IN ('passed', 'used') AND created_at = completed_at",
+    )
+    .bind(since.as_millisecond())
+    .bind(Purpose::Onboarding.as_str())
+    .fetch_all(pool)
+    .await?;
+    rows.iter()
+        .map(|row| Ok((account(row, 0)?, timestamp(row.try_get(2)?))))
+        .collect()
 }
 
 pub(super) async fn challenges_opened(
