@@ -5,6 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use hashbrown::HashMap;
 use jiff::Timestamp;
 use tfps_engine::{
     call::{AccountId, printable},
@@ -101,6 +102,7 @@ impl CallWatch {
     /// Orders to end what a cap no longer lets go on, and tells again what has not ended.
     pub fn look(&self, at: Timestamp) {
         let snapshot = self.state.snapshot.load_full();
+        let mut undecided = HashMap::<String, usize>::new();
         for account in self.state.in_progress.all() {
             let Some(ledger) = self.state.ledger(&account) else {
                 self.state.in_progress.remove(&account);
@@ -111,6 +113,12 @@ impl CallWatch {
                 // Under the ledger's lock: a call that starts now adds it again after this.
                 self.state.in_progress.remove(&account);
                 continue;
+            }
+            let calls = ledger.calls.iter().filter(|call| is_there(call, at));
+            let was_allowed = |call: &OpenCall| call.number.is_some() || call.emergency;
+            let count = calls.filter(|call| !was_allowed(call)).count();
+            if count > 0 {
+                *undecided.entry_ref(account.domain()).or_insert(0) += count;
             }
             let policy = self.state.policy(&snapshot, &account);
             if !policy.document.exposure.any() {
@@ -123,6 +131,7 @@ impl CallWatch {
                 self.cap(&account, policy, &ledger, day, at);
             }
         }
+        self.state.in_progress.set_undecided(undecided);
         self.state.hang_ups.tell_again(at, |hang_up| {
             self.state.ledger(&hang_up.account).is_some_and(|ledger| {
                 let ledger = ledger.lock();

@@ -134,14 +134,24 @@ impl Operation {
         let rates = Arc::new(rates.map_err(|error| ReloadError::File(error.to_string()))?);
         // TLS is turned on or off by a restart alone.
         let same_tls = self.tls.is_some() != new.tls.cert_file.is_empty();
-        if let Some(tls) = self.tls.as_ref().filter(|_| same_tls) {
-            tls.set(&new.tls)
-                .map_err(|error| ReloadError::File(error.to_string()))?;
-        }
+        let tls = match self.tls.as_ref().filter(|_| same_tls) {
+            Some(tls) => {
+                let read = LiveTls::read(&new.tls);
+                Some((
+                    tls,
+                    read.map_err(|error| ReloadError::File(error.to_string()))?,
+                ))
+            }
+            None => None,
+        };
+        // The last thing that can be wrong.
         if let Some(log) = &self.log
             && new.log.level != config.log.level
         {
             log.set(&new.log.level).map_err(ReloadError::Log)?;
+        }
+        if let Some((tls, read)) = tls {
+            tls.set(read);
         }
         let (applied, needs_restart) = new.changed_keys(&config).into_iter().partition(|key| {
             LIVE.contains(&key.as_str()) && (same_tls || !key.starts_with("tls."))

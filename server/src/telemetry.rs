@@ -69,7 +69,7 @@ pub struct Instruments {
     pub handshakes_failed: Counter,
     /// Look-ups of sources that did not answer in time.
     pub look_ups_late: Counter,
-    /// Calls that were asked for again within the lifetime of their Call-ID.
+    /// Calls that were asked for again within calls.repeat_seconds, and got the same answer.
     pub repeated: Counter,
     /// Emergency calls, which all pass.
     pub emergency_calls: Counter,
@@ -213,7 +213,7 @@ impl Default for Instruments {
             ),
             repeated: counter(
                 "checks_repeated",
-                "Calls asked for again within the lifetime of their Call-ID",
+                "Calls asked for again within calls.repeat_seconds, which got the same answer",
             ),
             verifications_failed: counter("verifications_failed", "Verifications that failed"),
             verification_locks: counter(

@@ -342,6 +342,33 @@ async fn without_a_server_a_call_is_told_so_in_time() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_domain_than_the_tokens_is_denied_and_may_call_for_help() {
+    let server = Server::open().await;
+    server.account("alice").await;
+    let folder = tempfile::tempdir().unwrap();
+    let token_file = folder.path().join("token");
+    let secret = server.token(v1::Role::Switch, "other.example").await;
+    fs::write(&token_file, secret).unwrap();
+    let token_file = token_file.display().to_string();
+    let bridge = AsteriskBridge::at(&[server.url()], Some(&token_file), "").await;
+    for (number, verdict, code) in [
+        (HOME_NUMBER, "DENY", "R12"),
+        (LONDON, "DENY", "R12"),
+        ("911", "ALLOW", "A99"),
+    ] {
+        let variables = [DOMAIN_SET, ("${TFPS_NUMBER}", number)];
+        eventually("the server answers", async || {
+            let asterisk = run(bridge.address(), "check", &variables).await;
+            let told = ["TFPS_VERDICT", "TFPS_CODE"].map(|name| asterisk.variable(name));
+            (told == [verdict, code].map(|text| Some(text.to_owned()))).then_some(())
+        })
+        .await;
+    }
+    let forbidden = "tfps_asterisk_unavailable_total{cause=\"forbidden\"}";
+    assert!(bridge.metric(forbidden).await >= 3.0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_may_not_ask_and_who_is_too_many_is_hung_up_on() {
     let (_server, bridge) = house_with("allow_from = [\"192.0.2.0/24\"]").await;
     let mut stranger = FakeAsterisk::asks(bridge.address(), "check").await;

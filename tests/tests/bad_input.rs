@@ -37,7 +37,7 @@ async fn a_field_of_a_call_that_is_too_long_is_named() {
             server.admin().check(fits).await.is_ok(),
             "{field} at its bound"
         );
-        for length in [bound + 1, 1 << 20] {
+        for length in [bound + 1, 60_000] {
             let mut asked = call("alice", HOME_NUMBER);
             set(&mut asked, "1".repeat(length));
             names(server.admin().check(asked).await, field);

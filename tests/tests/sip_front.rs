@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use tfps_client::v1::{self, CallEvent, EntryAction, EntryKind, ResponseMode};
 use tfps_tests::{
     Bridge, Server, eventually,
-    scene::{CUBA, HOME_NUMBER, LONDON, SOMALIA, limits},
+    scene::{CUBA, DOMAIN, HOME_NUMBER, LONDON, SOMALIA, limits},
     sip::{Call, Front, Invite, Request, Switch},
 };
 
@@ -210,10 +210,19 @@ async fn without_a_server_the_bridge_says_what_and_without_a_bridge_the_front_do
         "R99"
     );
     bridge.terminate().await;
-    assert_eq!(
-        front.answered(&by_p_tfps(HOME_NUMBER), 503).await.code,
-        "A99"
-    );
+    // A burst can keep a bridge from answering: what is expensive does not pass.
+    for (dialed, status, code) in [
+        (HOME_NUMBER, 503, "A99"),
+        ("911", 503, "A99"),
+        (LONDON, 603, "R99"),
+        (SOMALIA, 603, "R99"),
+        // Jamaica, and premium rate.
+        ("18765230123", 603, "R99"),
+        ("19002345678", 603, "R99"),
+    ] {
+        let answer = front.answered(&by_p_tfps(dialed), status).await;
+        assert_eq!(answer.code, code, "{dialed}");
+    }
 
     let denying = "#!define NO_ANSWER_DENIES\n#!define NO_ANSWER_BY_302";
     let mut gone = Bridge::at(&["http://127.0.0.1:1".to_owned()], None, "").await;
@@ -221,6 +230,47 @@ async fn without_a_server_the_bridge_says_what_and_without_a_bridge_the_front_do
     gone.terminate().await;
     let answer = front.answered(&by_p_tfps(HOME_NUMBER), 302).await;
     assert!(answer.contact.starts_with("<sip:R99@"), "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_bridge_refuses_passes_only_to_emergency_numbers() {
+    let server = Server::open().await;
+    server.account("alice").await;
+    let folder = tempfile::tempdir().unwrap();
+    let token_file = folder.path().join("token");
+    let secret = server.token(v1::Role::Switch, DOMAIN).await;
+    std::fs::write(&token_file, secret).unwrap();
+    let token_file = token_file.display().to_string();
+    // The caller's own From names the domain, which is not the token's.
+    let bound = Bridge::at(
+        &[server.url()],
+        Some(&token_file),
+        "default_domain = \"other.example\"",
+    )
+    .await;
+    bound.await_servers(1).await;
+    // The front has no key: nothing reads as an answer.
+    let locked = Bridge::ready(&[&server], "shared_key = \"s3cret\"").await;
+    let from_elsewhere = |dialed: &str| Call {
+        dialed: dialed.to_owned(),
+        headers: vec!["X-tfps: alice@other.example".to_owned()],
+        ..Call::default()
+    };
+    for (bridge, help) in [(&bound, "A99"), (&locked, "A99")] {
+        let front = Front::start(bridge, "").await;
+        for dialed in [HOME_NUMBER, LONDON, SOMALIA] {
+            let denied = front.answered(&from_elsewhere(dialed), 603).await;
+            assert_eq!(denied.code, "R12", "{dialed}");
+        }
+        let helped = front.answered(&from_elsewhere("911"), 503).await;
+        assert_eq!(helped.code, help);
+    }
+    let front = Front::start(&bound, "").await;
+    let endless = Call {
+        dialed: "4".repeat(16_000),
+        ..by_p_tfps("")
+    };
+    front.answered(&endless, 603).await;
 }
 
 /// What a switch sends that asks about a call of alice's.

@@ -38,6 +38,14 @@ fn open(
     path: &str,
 ) -> (h2::client::ResponseFuture, SendStream<Bytes>) {
     let secret = std::fs::read_to_string(server.admin_token_path()).unwrap();
+    open_as(requests, &secret, path)
+}
+
+fn open_as(
+    requests: &mut SendRequest<Bytes>,
+    secret: &str,
+    path: &str,
+) -> (h2::client::ResponseFuture, SendStream<Bytes>) {
     let request = http::Request::post(format!("http://tfps{path}"))
         .header("content-type", "application/grpc")
         .header("te", "trailers")
@@ -179,6 +187,69 @@ async fn a_client_that_reads_no_answers_is_held_back() {
     assert!(response.await.expect("no GOAWAY").status().is_success());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn trainings_that_nobody_reads_take_no_place_and_end_with_their_token() {
+    let server = Server::open().await;
+    let accounts = (0..1_900).map(|number| {
+        let account = v1::Account {
+            username: format!("user-{number}"),
+            domain: tfps_tests::scene::DOMAIN.to_owned(),
+            ..v1::Account::default()
+        };
+        let account = Some(account);
+        server
+            .admin()
+            .create_account(v1::CreateAccountRequest { account })
+    });
+    let made: Vec<_> = futures::StreamExt::collect(futures::StreamExt::buffer_unordered(
+        futures::stream::iter(accounts),
+        50,
+    ))
+    .await;
+    assert!(made.iter().all(Result::is_ok));
+    let (id, client, secret) = token(&server, None).await;
+    // Nothing of their answers has room.
+    let mut requests = connect(&server, 0).await;
+    let mut unread = Vec::new();
+    for _ in 0..2 {
+        let path = "/tfps.v1.AdminService/TrainAccounts";
+        let (response, mut sending) = open_as(&mut requests, &secret, path);
+        let train = v1::TrainAccountsRequest {
+            dry_run: true,
+            ..v1::TrainAccountsRequest::default()
+        };
+        let train = message(&train.encode_to_vec());
+        sending.send_data(train.into(), true).unwrap();
+        unread.push(response.await.unwrap());
+    }
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    for _ in 0..3 {
+        let listed = client.list_accounts(Default::default());
+        let listed = timeout(Duration::from_secs(3), listed).await;
+        assert_eq!(listed.expect("an answer").unwrap().accounts.len(), 100);
+    }
+    // One that is read, and whose token is revoked before it is through.
+    let train = v1::TrainAccountsRequest {
+        dry_run: true,
+        ..v1::TrainAccountsRequest::default()
+    };
+    let mut service = client.admin_service();
+    let mut training = service.train_accounts(train).await.unwrap().into_inner();
+    let revoke = v1::RevokeTokenRequest { id };
+    server.admin().revoke_token(revoke).await.unwrap();
+    let ends = async {
+        loop {
+            match training.message().await {
+                Ok(Some(_)) => {}
+                Ok(None) => return None,
+                Err(status) => return Some(status),
+            }
+        }
+    };
+    let ended = timeout(Duration::from_secs(2), ends).await;
+    are_refused(vec![ended.expect("it ends").unwrap()], "TOKEN_REVOKED");
+}
+
 struct Streams {
     checks: tonic::Streaming<v1::StreamChecksResponse>,
     _asked: tokio::sync::mpsc::Sender<v1::StreamChecksRequest>,
@@ -236,15 +307,16 @@ impl Streams {
     /// How each of them ends within `patience`.
     async fn end(mut self, patience: Duration) -> Vec<tonic::Status> {
         let all = async {
+            let decisions = loop {
+                // A decision may still be on its way.
+                if let Err(status) = self.decisions.message().await {
+                    break status;
+                }
+            };
             vec![
                 self.checks.message().await.unwrap_err(),
                 self.hang_ups.message().await.unwrap_err(),
-                loop {
-                    // What had been decided before comes first.
-                    if let Err(end) = self.decisions.message().await {
-                        break end;
-                    }
-                },
+                decisions,
                 self.import.await.unwrap().unwrap_err(),
             ]
         };
@@ -252,7 +324,10 @@ impl Streams {
     }
 }
 
-async fn token(server: &Server, expires_at: Option<prost_types::Timestamp>) -> (String, Client) {
+async fn token(
+    server: &Server,
+    expires_at: Option<prost_types::Timestamp>,
+) -> (String, Client, String) {
     let token = v1::Token {
         name: "pbx".to_owned(),
         role: v1::Role::DomainAdmin.into(),
@@ -263,7 +338,7 @@ async fn token(server: &Server, expires_at: Option<prost_types::Timestamp>) -> (
     let request = v1::CreateTokenRequest { token: Some(token) };
     let made = server.admin().create_token(request).await.unwrap();
     let client = server.client_of(&made.secret).await;
-    (made.token.unwrap().id, client)
+    (made.token.unwrap().id, client, made.secret)
 }
 
 fn are_refused(ends: Vec<tonic::Status>, reason: &str) {
@@ -281,8 +356,8 @@ fn are_refused(ends: Vec<tonic::Status>, reason: &str) {
 async fn streams_end_when_their_token_is_revoked_and_no_others() {
     let server = Server::open().await;
     server.account("alice").await;
-    let (id, client) = token(&server, None).await;
-    let (_, other) = token(&server, None).await;
+    let (id, client, _) = token(&server, None).await;
+    let (_, other, _) = token(&server, None).await;
     let (streams, mut others) = (Streams::open(&client).await, Streams::open(&other).await);
     let revoke = v1::RevokeTokenRequest { id };
     server.admin().revoke_token(revoke).await.unwrap();
@@ -296,7 +371,7 @@ async fn streams_end_when_their_token_expires() {
     let server = Server::open().await;
     server.account("alice").await;
     let soon = clock::now() + jiff::SignedDuration::from_secs(4);
-    let (_, client) = token(&server, Some(clock::timestamp(soon))).await;
+    let (_, client, _) = token(&server, Some(clock::timestamp(soon))).await;
     let streams = Streams::open(&client).await;
     let began = Instant::now();
     are_refused(streams.end(Duration::from_secs(6)).await, "TOKEN_EXPIRED");

@@ -11,7 +11,10 @@ use tfps_client::{
 use tfps_proto::v1::admin_service_client::AdminServiceClient;
 use tfps_tests::{
     Command, Server, eventually,
-    scene::{DOMAIN, ELSEWHERE, HOME_NUMBER, SOMALIA, call, from, key, limits, policy, setting},
+    scene::{
+        CUBA, DOMAIN, ELSEWHERE, HOME_NUMBER, LONDON, SOMALIA, call, from, key, limits, policy,
+        setting,
+    },
 };
 use tonic::{Request, Status, transport::Channel};
 
@@ -110,9 +113,7 @@ async fn a_token_has_so_many_streams_and_requests_at_once_and_no_more() {
         status.message().contains("requests.max_streams_per_token"),
         "{status:?}"
     );
-    // An import is one too, and others have their own.
-    let status = silent.import().await.expect("an answer");
-    assert_eq!(status.code(), Code::ResourceExhausted);
+    // Others have their own.
     let other = tenant(&server, Role::DomainAdmin).await;
     drop(other.watch_decisions(Default::default()).await.unwrap());
     // Its unary requests are counted apart, and one that is over gives its place back.
@@ -268,6 +269,199 @@ async fn a_pattern_that_would_cost_every_call_is_refused() {
     put(&client, vec![pattern("^scanner.*[0-9]$")])
         .await
         .unwrap();
+}
+
+/// Legal, and costly to read.
+fn legal(number: usize) -> v1::Entry {
+    let pattern = format!("scanner-{number}[ /].{{1,8}}[a-m]{{1,8}}x");
+    entry(EntryKind::UserAgent, &pattern, EntryAction::Block)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn costly_patterns_keep_no_call_waiting() {
+    let server = Server::open().await;
+    server.account("alice").await;
+    // A domain has no room for them, which is told before they are read.
+    let client = tenant(&server, Role::DomainAdmin).await;
+    let began = Instant::now();
+    let (code, reason, message) = refused(put(&client, (0..10_000).map(legal).collect()).await);
+    assert_eq!(
+        (code, reason.as_str()),
+        (Code::ResourceExhausted, "DOMAIN_FULL")
+    );
+    assert!(message.contains("domains.max_patterns"), "{message}");
+    assert!(
+        began.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        began.elapsed()
+    );
+    // The same one, again and again, is one.
+    put(&client, vec![legal(0); 10_000]).await.unwrap();
+    // An operator's are read while calls are decided.
+    let putting: Vec<_> = (0..4)
+        .map(|part| {
+            let admin = server.admin().clone();
+            tokio::spawn(async move {
+                // They are for all domains.
+                let general = |number| v1::Entry {
+                    domain: String::new(),
+                    ..legal(number)
+                };
+                let entries = (part * 1_000..part * 1_000 + 100).map(general).collect();
+                let mut request = Request::new(v1::PutEntriesRequest { entries });
+                request.set_timeout(Duration::from_secs(60));
+                admin.admin_service().put_entries(request).await.map(drop)
+            })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let mut took = Vec::new();
+    while !putting.iter().all(tokio::task::JoinHandle::is_finished) {
+        let began = Instant::now();
+        server.check(call("alice", HOME_NUMBER)).await;
+        took.push(began.elapsed());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    for put in putting {
+        put.await.unwrap().unwrap();
+    }
+    assert!(took.len() > 10, "they were too few to tell: {}", took.len());
+    took.sort_unstable();
+    let median = took[took.len() / 2];
+    assert!(
+        median < Duration::from_millis(100),
+        "{median:?} of {}",
+        took.len()
+    );
+    // Who asks what an agent matches asks what is there, and only their own.
+    let reader = tenant(&server, Role::ReadOnly).await;
+    let began = Instant::now();
+    let request = v1::ListEntriesRequest {
+        filter: Some(v1::EntryFilter {
+            kind: EntryKind::UserAgent.into(),
+            matching: "scanner-0 and abx".to_owned(),
+            ..v1::EntryFilter::default()
+        }),
+        ..v1::ListEntriesRequest::default()
+    };
+    let listed = reader.list_entries(request.clone()).await.unwrap().entries;
+    assert_eq!(listed.len(), 1);
+    assert_eq!(listed[0].domain, DOMAIN);
+    assert!(
+        began.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        began.elapsed()
+    );
+    assert_eq!(
+        server
+            .admin()
+            .list_entries(request)
+            .await
+            .unwrap()
+            .entries
+            .len(),
+        2
+    );
+}
+
+fn header(kind: EntryKind, skip_invalid: bool) -> v1::ImportEntriesRequest {
+    let header = v1::ImportHeader {
+        kind: kind.into(),
+        action: EntryAction::Block.into(),
+        domain: DOMAIN.to_owned(),
+        skip_invalid,
+        ..v1::ImportHeader::default()
+    };
+    v1::ImportEntriesRequest {
+        part: Some(v1::import_entries_request::Part::Header(header)),
+    }
+}
+
+fn lines(lines: Vec<String>) -> v1::ImportEntriesRequest {
+    let lines = v1::ImportLines {
+        first_line: 1,
+        lines,
+    };
+    v1::ImportEntriesRequest {
+        part: Some(v1::import_entries_request::Part::Lines(lines)),
+    }
+}
+
+#[tokio::test]
+async fn an_import_ends_when_too_much_of_it_is_wrong_or_the_same() {
+    let server = Server::open_with(
+        "[domains]
+max_entries = 1000
+max_patterns = 5
+",
+    )
+    .await;
+    let client = tenant(&server, Role::DomainAdmin).await;
+    let import = async |kind, all: Vec<String>| {
+        let parts = [header(kind, true), lines(all)];
+        let mut service = client.admin_service();
+        let answer = service.import_entries(tokio_stream::iter(parts)).await;
+        answer
+            .map(drop)
+            .map_err(|status| status.message().to_owned())
+    };
+    let wrong = import(EntryKind::Ip, vec!["no address".to_owned(); 1_001]).await;
+    assert!(wrong.unwrap_err().contains("as are 1000 others"));
+    let same = import(EntryKind::Ip, vec!["192.0.2.1".to_owned(); 2_001]).await;
+    assert!(same.unwrap_err().contains("one more than 2000"));
+    let pattern = |number: usize| format!("scanner-{number}");
+    let many = import(EntryKind::UserAgent, (0..6).map(pattern).collect()).await;
+    assert!(many.unwrap_err().contains("one more than the 5"));
+    import(EntryKind::UserAgent, (0..5).map(pattern).collect())
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_domain_imports_one_list_at_a_time() {
+    let server = Server::open().await;
+    let client = tenant(&server, Role::DomainAdmin).await;
+    let open = |client: &Client| {
+        let (parts, received) = tokio::sync::mpsc::channel(4);
+        parts.try_send(header(EntryKind::Ip, false)).unwrap();
+        let mut service = client.admin_service();
+        let received = tokio_stream::wrappers::ReceiverStream::new(received);
+        let import = tokio::spawn(async move { service.import_entries(received).await.map(drop) });
+        (parts, import)
+    };
+    let (first, importing) = open(&client);
+    first
+        .send(lines(vec!["192.0.2.1".to_owned()]))
+        .await
+        .unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let (second, waiting) = open(&client);
+    second
+        .send(lines(vec!["192.0.2.2".to_owned()]))
+        .await
+        .unwrap();
+    drop(second);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(!waiting.is_finished());
+    // Another domain does not wait.
+    let other = server.token(Role::DomainAdmin, ELSEWHERE).await;
+    let other = server.client_of(&other).await;
+    let elsewhere = v1::ImportEntriesRequest {
+        part: Some(v1::import_entries_request::Part::Header(v1::ImportHeader {
+            kind: EntryKind::Ip.into(),
+            action: EntryAction::Block.into(),
+            ..v1::ImportHeader::default()
+        })),
+    };
+    let parts = [elsewhere, lines(vec!["192.0.2.3".to_owned()])];
+    let mut service = other.admin_service();
+    service
+        .import_entries(tokio_stream::iter(parts))
+        .await
+        .unwrap();
+    drop(first);
+    importing.await.unwrap().unwrap();
+    waiting.await.unwrap().unwrap();
 }
 
 #[tokio::test]
@@ -514,7 +708,7 @@ async fn a_domain_admin_may_tighten_its_policies_and_not_loosen_them() {
             policy.rules = vec![setting(Rule::BlockedCountry, RuleMode::Report)];
         }),
         ("policy.blocked_countries", &|policy| {
-            policy.blocked_countries.clear()
+            policy.blocked_countries.clear();
         }),
         ("policy.dial_plan", &|policy| {
             policy.dial_plan.as_mut().unwrap().home_country = "SO".to_owned();
@@ -526,7 +720,7 @@ async fn a_domain_admin_may_tighten_its_policies_and_not_loosen_them() {
             policy.exposure = Some(v1::Caps::default());
         }),
         ("policy.risk.deny_score", &|policy| {
-            policy.risk.as_mut().unwrap().deny_score = 101
+            policy.risk.as_mut().unwrap().deny_score = 101;
         }),
         ("policy.new_accounts.maximum.daily_quota", &|policy| {
             let new_accounts = policy.new_accounts.as_mut().unwrap();
@@ -591,20 +785,20 @@ async fn a_domain_admins_accounts_and_allow_entries_are_bounded_too() {
     };
     // The operator gave it a hundred calls at once and a thousand a day: fewer are possible, and not more than the policy's maximum again.
     update(&client, "limits", &|account| {
-        account.limits = Some(limits(100, 999))
+        account.limits = Some(limits(100, 999));
     })
     .await
     .unwrap();
     let (code, _, message) = refused(
         update(&client, "limits", &|account| {
-            account.limits = Some(limits(100, 1_000))
+            account.limits = Some(limits(100, 1_000));
         })
         .await,
     );
     assert_eq!(code, Code::PermissionDenied);
     assert!(message.contains("account.limits.daily_quota"), "{message}");
     update(&client, "limits", &|account| {
-        account.limits = Some(limits(5, 99))
+        account.limits = Some(limits(5, 99));
     })
     .await
     .unwrap();
@@ -632,6 +826,9 @@ async fn a_domain_admins_accounts_and_allow_entries_are_bounded_too() {
     let allow = |kind, value: &str| vec![entry(kind, value, EntryAction::Allow)];
     for wide in [
         allow(EntryKind::Number, "252"),
+        allow(EntryKind::Number, "25261234"),
+        // The operator blocks the country.
+        allow(EntryKind::Number, CUBA),
         allow(EntryKind::Ip, "198.0.0.0/8"),
         allow(EntryKind::Ip, "2001:db8::/32"),
     ] {
@@ -652,6 +849,117 @@ async fn a_domain_admins_accounts_and_allow_entries_are_bounded_too() {
     )
     .await
     .unwrap();
+}
+
+#[tokio::test]
+async fn a_domain_admin_resets_no_cap() {
+    let mut server = Server::open().await;
+    server
+        .policy(|policy| {
+            policy.exposure = Some(v1::Caps {
+                daily_international_minutes: Some(6),
+                assumed_minutes: Some(5),
+                ..v1::Caps::default()
+            });
+        })
+        .await;
+    server
+        .account_with("alice", |account| {
+            account.destination_countries = vec!["GB".to_owned()];
+        })
+        .await;
+    let client = tenant(&server, Role::DomainAdmin).await;
+    let abroad = |number: u32| v1::CheckRequest {
+        call_id: format!("call-{number}"),
+        ..call("alice", LONDON)
+    };
+    let reset = async |client: &Client| {
+        let request = v1::ResetUsageRequest {
+            account: Some(key("alice")),
+        };
+        client.reset_usage(request).await.unwrap();
+    };
+    assert_eq!(server.code(abroad(1)).await, "A00");
+    assert_eq!(server.code(abroad(2)).await, "A00");
+    assert_eq!(server.code(abroad(3)).await, "R21");
+    reset(&client).await;
+    assert_eq!(server.usage("alice").await.calls_today, 0);
+    assert_eq!(server.code(abroad(4)).await, "R21");
+    // Nor does a restart, before or after what was counted is in the database.
+    for _ in 0..2 {
+        server.kill9();
+        server.restart().await;
+        assert_eq!(server.usage("alice").await.calls_today, 0);
+        assert_eq!(server.code(abroad(5)).await, "R21");
+        server.shipped().await;
+    }
+    reset(server.admin()).await;
+    assert_eq!(server.code(abroad(6)).await, "A00");
+}
+
+#[tokio::test]
+async fn a_domain_admin_falls_back_on_nothing_weaker() {
+    let server = Server::open_with("[domain_admins]\nbounding_policy = \"strict\"\n").await;
+    let strict = |policy: &mut v1::Policy, name: &str, domain: &str| {
+        (policy.name, policy.domain) = (name.to_owned(), domain.to_owned());
+        policy.etag = String::new();
+        policy.blocked_countries.push("SO".to_owned());
+    };
+    let request = v1::GetPolicyRequest {
+        name: "default".to_owned(),
+        domain: String::new(),
+    };
+    let general = server
+        .admin()
+        .get_policy(request)
+        .await
+        .unwrap()
+        .policy
+        .unwrap();
+    for (name, domain) in [("strict", ""), ("own", DOMAIN), ("default", DOMAIN)] {
+        let mut policy = general.clone();
+        strict(&mut policy, name, domain);
+        server.put_policy(policy).await;
+    }
+    server
+        .account_with("alice", |account| account.policy = "own".to_owned())
+        .await;
+    let client = tenant(&server, Role::DomainAdmin).await;
+    let unname = async || {
+        let account = v1::Account {
+            username: "alice".to_owned(),
+            domain: DOMAIN.to_owned(),
+            ..v1::Account::default()
+        };
+        let request = v1::UpdateAccountRequest {
+            account: Some(account),
+            update_mask: Some(prost_types::FieldMask {
+                paths: vec!["policy".to_owned()],
+            }),
+        };
+        client.update_account(request).await
+    };
+    let delete = async |client: &Client| {
+        let request = v1::DeletePolicyRequest {
+            name: "default".to_owned(),
+            domain: DOMAIN.to_owned(),
+            ..v1::DeletePolicyRequest::default()
+        };
+        client.delete_policy(request).await
+    };
+    let bounded = (Code::PermissionDenied, "BOUNDED_BY_OPERATOR".to_owned());
+    let (code, reason, message) = refused(delete(&client).await);
+    assert_eq!((code, reason), bounded);
+    assert!(message.contains("blocked_countries"), "{message}");
+    delete(server.admin()).await.unwrap();
+    // Now the general one would count.
+    let (code, reason, message) = refused(unname().await);
+    assert_eq!((code, reason), bounded);
+    assert!(message.contains("blocked_countries"), "{message}");
+    let mut policy = general.clone();
+    strict(&mut policy, "default", DOMAIN);
+    server.put_policy(policy).await;
+    unname().await.unwrap();
 }
 
 #[tokio::test]

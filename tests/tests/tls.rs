@@ -192,6 +192,32 @@ async fn new_certificates_are_in_force_without_a_restart() {
     drop(watching);
 }
 
+#[tokio::test]
+async fn a_reload_that_is_refused_takes_no_certificate() {
+    let (old, new) = (Authority::new(), Authority::new());
+    for authority in [&old, &new] {
+        authority.issue("server");
+    }
+    let mut server = Command::default()
+        .config(old.config(false))
+        .tls(old.anonymous())
+        .start()
+        .await;
+    let wrong = "[log]\nlevel = \"info,=,\"\n";
+    server.write_config(&format!("{}{wrong}", new.config(false)));
+    let refused = server.admin().reload(Default::default()).await;
+    assert!(refused.is_err(), "{refused:?}");
+    assert!(reach(&server.url(), old.anonymous(), &server).await.is_ok());
+    assert!(
+        reach(&server.url(), new.anonymous(), &server)
+            .await
+            .is_err()
+    );
+    server.write_config(&new.config(false));
+    server.admin().reload(Default::default()).await.unwrap();
+    assert!(reach(&server.url(), new.anonymous(), &server).await.is_ok());
+}
+
 /// Whether a call with the right token gets through.
 async fn reach(url: &str, tls: Tls, server: &Server) -> Result<(), tfps_client::Error> {
     let config = Config::new(url)

@@ -89,8 +89,20 @@ async fn ask(bridge: &Bridge, asked: &CheckRequest) -> Decision {
         }
         Err(Unanswered::Forbidden(why)) => {
             unavailable(bridge, "forbidden");
-            warn!(why, "the bridge's token is not for this account's domain");
-            Decision::Unavailable(why)
+            warn!(
+                why,
+                "the bridge's token is not for this account's domain: the call is denied"
+            );
+            let (_, class) = bridge.config.on_unavailable.verdict(&asked.dialed_number);
+            // The domain may be the caller's word.
+            if class == DestinationClass::Emergency {
+                Decision::Fallback {
+                    passes: true,
+                    why: format!("{why}; an emergency number always passes"),
+                }
+            } else {
+                Decision::Refused(why)
+            }
         }
         Err(Unanswered::Unavailable(cause)) => {
             unavailable(bridge, cause.as_str());

@@ -43,6 +43,13 @@ impl Agents {
         Some(hits.find(Hit::allows).unwrap_or(first))
     }
 
+    /// The patterns that an agent matches.
+    pub(super) fn matching(&self, agent: &str) -> impl Iterator<Item = &str> {
+        let pattern = |place: u32| &self.patterns[place as usize].0;
+        let places = self.set.matching(agent, pattern);
+        places.into_iter().map(move |place| pattern(place).text())
+    }
+
     pub(super) fn entries(&self) -> impl Iterator<Item = (EntryValue, &Record)> {
         self.patterns.iter().flat_map(|(pattern, records)| {
             let value = EntryValue::UserAgent(pattern.text().into());

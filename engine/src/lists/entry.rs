@@ -92,14 +92,6 @@ impl EntryValue {
         }
     }
 
-    /// Whether it is a pattern that a user agent matches.
-    pub fn matches_agent(&self, agent: &str) -> bool {
-        let Self::UserAgent(pattern) = self else {
-            return false;
-        };
-        Automaton::new(pattern).is_ok_and(|pattern| pattern.is_match(agent))
-    }
-
     /// What it lists.
     pub fn kind(&self) -> EntryKind {
         match self {

@@ -98,11 +98,6 @@ impl Feed {
         whole.map(move |(value, record)| record.entry(domain, value))
     }
 
-    /// Its patterns on user agents.
-    pub fn agents(&self) -> impl Iterator<Item = EntryValue> + '_ {
-        self.0.lists.agents.entries().map(|(value, _)| value)
-    }
-
     /// The entry of a value.
     pub fn entry(&self, value: &EntryValue) -> Option<ListEntry> {
         let Whole { domain, lists, .. } = &*self.0;
@@ -112,6 +107,10 @@ impl Feed {
             EntryValue::UserAgent(pattern) => lists.agents.record(pattern),
         }?;
         Some(record.entry(domain, value.clone()))
+    }
+
+    pub(super) fn lists(&self) -> &DomainLists {
+        &self.0.lists
     }
 
     pub(super) fn lists_for(&self, domain: &str) -> Option<&DomainLists> {

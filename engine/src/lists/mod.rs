@@ -72,6 +72,23 @@ impl Lists {
             .fold(None, entry::weightier)
     }
 
+    /// The listed patterns that a user agent matches: those of a domain alone (empty: the general ones), or all; expired ones too.
+    pub fn patterns_matching<'a>(
+        &'a self,
+        domain: Option<&str>,
+        agent: &str,
+    ) -> impl Iterator<Item = &'a str> {
+        let own = self
+            .domains
+            .iter()
+            .map(|(domain, lists)| (&**domain, lists));
+        let feeds = self.feeds.iter().map(|feed| (feed.domain(), feed.lists()));
+        own.chain([("", &self.general)])
+            .chain(feeds)
+            .filter(move |(own, _)| domain.is_none_or(|domain| domain == *own))
+            .flat_map(move |(_, lists)| lists.agents.matching(agent))
+    }
+
     /// How many entries there are.
     pub fn len(&self) -> usize {
         self.domains

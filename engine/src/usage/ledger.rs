@@ -161,6 +161,11 @@ impl Ledger {
         self.calls.charge_from(at.as_second(), at);
     }
 
+    /// Sets the day's numbers of calls to zero; what they cost and the verifications that were passed still count.
+    pub fn reset_calls(&mut self) {
+        (self.today, self.today_off_hours) = (0, 0);
+    }
+
     /// What the day's calls have come to, those in progress by the time that they have taken so far. On a new day, those in
     /// progress count once it has begun ([`Self::begin`]).
     pub fn exposure(&self, day: Day, at: Timestamp) -> Exposure {

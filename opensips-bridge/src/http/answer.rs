@@ -3,11 +3,7 @@
 
 use axum::http::{HeaderMap, header::ACCEPT};
 use serde::Serialize;
-use tfps_client::{
-    instances::Cause,
-    v1::{CheckResponse, Verdict},
-};
-
+use tfps_client::v1::{CheckResponse, Verdict};
 use tfps_engine::{decision::Verdict as Fallback, fallback::DestinationClass};
 
 use crate::config::{Config, ResponseMode};
@@ -105,7 +101,11 @@ impl Answer {
     }
 
     /// What is answered when no server decides: by where the call goes.
-    pub(super) fn without_decision(config: &Config, cause: Cause, dialed: &str) -> Self {
+    pub(super) fn without_decision(
+        config: &Config,
+        cause: &dyn std::fmt::Display,
+        dialed: &str,
+    ) -> Self {
         let redirects = config.response_mode == ResponseMode::Redirect;
         let (verdict, class) = config.on_unavailable.verdict(dialed);
         let (code, does) = match verdict {
@@ -197,6 +197,8 @@ pub(super) fn v1_code(answer: &Answer) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use tfps_client::instances::Cause;
+
     use super::*;
 
     #[test]
@@ -268,7 +270,7 @@ mod tests {
                 "challenged",
             ),
         ] {
-            let answer = Answer::without_decision(&config(text), Cause::Deadline, dialed);
+            let answer = Answer::without_decision(&config(text), &Cause::Deadline, dialed);
             assert_eq!((answer.code.as_str(), answer.sip_status), (code, status));
             assert_eq!(
                 (answer.contact_user.as_str(), answer.media_user.as_str()),

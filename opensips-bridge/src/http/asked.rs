@@ -118,10 +118,10 @@ impl Refusal {
         }
     }
 
-    /// Whether what a caller wrote can be the reason, a User-Agent of two thousand letters say. A switch that let such a call
-    /// pass as one that could not be asked about would let everybody pass who writes so.
+    /// Whether what a caller wrote can be the reason, a User-Agent of two thousand letters say, or a domain that is not the
+    /// token's. A switch that let such a call pass as one that could not be asked about would let everybody pass who writes so.
     pub(super) fn may_be_the_callers(&self) -> bool {
-        matches!(self, Self::Bad(_) | Self::TooLong(_))
+        matches!(self, Self::Bad(_) | Self::TooLong(_) | Self::Forbidden(_))
     }
 
     /// The JSON that says what is wrong, and with which field.

@@ -7,10 +7,10 @@ mod gate;
 mod patience;
 mod serve;
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use axum::{
-    Router,
+    Extension, Router,
     body::Body,
     extract::State,
     http::{
@@ -25,6 +25,8 @@ use tfps_client::{
     instances::{Backlog, Cause, Instances, Kept, Unanswered},
     v1::Verdict,
 };
+use tfps_engine::fallback::DestinationClass;
+use tokio::time::Instant;
 use tracing::debug;
 
 use self::{
@@ -77,12 +79,14 @@ impl Routes {
     }
 
     /// Answers a request. The way of a call goes past the router, which would cost it a tenth of its time here.
-    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response {
+    pub(crate) async fn answer(&self, request: Request<Incoming>, asked: Instant) -> Response {
         if request.uri().path() == "/v1/check" {
-            return check(&self.bridge, request).await;
+            return check(&self.bridge, request, asked).await;
         }
         let mut router = self.router.clone();
-        match tower::Service::call(&mut router, request.map(Body::new)).await {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(asked);
+        match tower::Service::call(&mut router, request).await {
             Ok(response) => response,
             Err(never) => match never {},
         }
@@ -90,7 +94,7 @@ impl Routes {
 }
 
 /// `/v1/check`: decides a call.
-async fn check(bridge: &Bridge, request: Request<Incoming>) -> Response {
+async fn check(bridge: &Bridge, request: Request<Incoming>, asked: Instant) -> Response {
     if !matches!(*request.method(), Method::GET | Method::POST) {
         let mut refusal = bridge.refuse(Refusal::wrong_method(&request));
         let allowed = HeaderValue::from_static("GET,POST");
@@ -98,15 +102,19 @@ async fn check(bridge: &Bridge, request: Request<Incoming>) -> Response {
         return refusal;
     }
     let form = Form::wanted(request.headers());
-    match decide(bridge, request).await {
+    match decide(bridge, request, asked).await {
         Ok(decided) => decided.respond(form),
         Err(refusal) => bridge.turn_down(&refusal),
     }
 }
 
 /// `/`: decides a call as v1's web service did, whose users know A00 and R01 to R13 and no challenges.
-async fn v1_web_service(State(bridge): State<Arc<Bridge>>, request: Request<Body>) -> Response {
-    match decide(&bridge, request).await {
+async fn v1_web_service(
+    State(bridge): State<Arc<Bridge>>,
+    Extension(asked): Extension<Instant>,
+    request: Request<Body>,
+) -> Response {
+    match decide(&bridge, request, asked).await {
         Ok(decided) => decided.respond(Form::V1Code),
         Err(refusal) => bridge.turn_down(&refusal),
     }
@@ -179,13 +187,16 @@ impl Decided {
     }
 }
 
-async fn decide<B: Sent>(bridge: &Bridge, request: Request<B>) -> Result<Decided, Refusal> {
-    let started = Instant::now();
+async fn decide<B: Sent>(
+    bridge: &Bridge,
+    request: Request<B>,
+    since: Instant,
+) -> Result<Decided, Refusal> {
     let asked = bridge.take(request).await?;
-    let decided = match ask(bridge, &asked).await {
-        Err(Refusal::Bad(bad)) => call_for_help(bridge, &asked)
-            .await
-            .ok_or(Refusal::Bad(bad))?,
+    let decided = match ask(bridge, &asked, since).await {
+        Err(refusal) if refusal.may_be_the_callers() => {
+            call_for_help(bridge, &asked).await.ok_or(refusal)?
+        }
         answer => answer?,
     };
     let verdict = match decided.answer.verdict {
@@ -193,14 +204,26 @@ async fn decide<B: Sent>(bridge: &Bridge, request: Request<B>) -> Result<Decided
         "challenge" => Verdict::Challenge,
         _ => Verdict::Deny,
     };
-    bridge.metrics.answered(verdict, started.elapsed());
+    bridge.metrics.answered(verdict, since.elapsed());
     Ok(decided)
 }
 
-/// Has a server decide a call that can't be asked about, where somebody calls for help: no server lets pass any other.
+/// Has a server decide a call that can't be asked about, where somebody calls for help: no server lets pass any other. Where none
+/// can be asked about that either, the bridge's own dial plan tells.
 async fn call_for_help(bridge: &Bridge, asked: &asked::Asked) -> Option<Decided> {
-    let question = request::help::question(&salvaged(asked), &bridge.config.default_domain)?;
-    let would_be = bridge.servers.check(question.clone()).await.ok()?;
+    let config = &bridge.config;
+    let question = request::help::question(&salvaged(asked), &config.default_domain)?;
+    let would_be = match bridge.servers.check(question.clone()).await {
+        Ok(would_be) => would_be,
+        Err(unanswered) => {
+            let dialed = &question.dialed_number;
+            let (_, class) = config.on_unavailable.verdict(dialed);
+            return (class == DestinationClass::Emergency).then(|| Decided {
+                answer: Answer::without_decision(config, &unanswered, dialed),
+                unavailable: None,
+            });
+        }
+    };
     // A policy that only monitors would let pass anything.
     if would_be.verdict() != Verdict::Allow || would_be.monitored.is_some() {
         return None;
@@ -215,10 +238,10 @@ async fn call_for_help(bridge: &Bridge, asked: &asked::Asked) -> Option<Decided>
     })
 }
 
-async fn ask(bridge: &Bridge, asked: &asked::Asked) -> Result<Decided, Refusal> {
+async fn ask(bridge: &Bridge, asked: &asked::Asked, since: Instant) -> Result<Decided, Refusal> {
     let check = request::check::read(&fields(asked)?, bridge.config.who_pays())?;
     let dialed = check.dialed_number.clone();
-    Ok(match bridge.servers.check(check).await {
+    Ok(match bridge.servers.check_since(check, since).await {
         Ok(decision) => Decided {
             answer: Answer::from(decision),
             unavailable: None,
@@ -232,7 +255,7 @@ async fn ask(bridge: &Bridge, asked: &asked::Asked) -> Result<Decided, Refusal> 
             bridge.metrics.unavailable.get_or_create(&label).inc();
             debug!(cause = cause.as_str(), "no decision");
             Decided {
-                answer: Answer::without_decision(&bridge.config, cause, &dialed),
+                answer: Answer::without_decision(&bridge.config, &cause, &dialed),
                 unavailable: Some(cause),
             }
         }

@@ -25,6 +25,8 @@ struct State {
     phase: AtomicU8,
     /// Milliseconds since `opened`.
     waits_since: AtomicU64,
+    /// When the request began to come, in milliseconds since `opened`.
+    asked: AtomicU64,
     opened: Instant,
 }
 
@@ -33,6 +35,7 @@ impl Default for Phase {
         Self(Arc::new(State {
             phase: AtomicU8::new(IDLE),
             waits_since: AtomicU64::new(0),
+            asked: AtomicU64::new(0),
             opened: Instant::now(),
         }))
     }
@@ -53,10 +56,23 @@ impl Phase {
 
     /// The answer is ready.
     pub(super) fn idle(&self) {
-        let waited = self.0.opened.elapsed().as_millis();
-        let waited = u64::try_from(waited).unwrap_or(u64::MAX);
-        self.0.waits_since.store(waited, Ordering::Relaxed);
+        self.0.waits_since.store(self.now(), Ordering::Relaxed);
         self.set(IDLE);
+    }
+
+    /// When the request began to come, as well as it is known: what is there when it is first looked for may have come with its
+    /// connection.
+    pub(super) fn asked(&self) -> Instant {
+        self.0.opened + Duration::from_millis(self.0.asked.load(Ordering::Relaxed))
+    }
+
+    /// A request begins to come, or may have come already.
+    pub(super) fn asks(&self) {
+        self.0.asked.store(self.now(), Ordering::Relaxed);
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.0.opened.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Since when it waits for a request, whole or the rest of one; none while one is being answered.
@@ -85,6 +101,8 @@ pub(super) struct Patient<S> {
     last: Instant,
     /// When the request began whose head is coming.
     begun: Instant,
+    /// Nothing has been read yet, and whether it was waited for.
+    first: Option<bool>,
     reading: Option<Pin<Box<Sleep>>>,
     writing: Option<Pin<Box<Sleep>>>,
 }
@@ -102,6 +120,7 @@ impl<S> Patient<S> {
             request,
             last: now,
             begun: now,
+            first: Some(false),
             reading: None,
             writing: None,
         }
@@ -140,13 +159,22 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
         let before = buffer.filled().len();
         match Pin::new(&mut own.stream).poll_read(cx, buffer) {
             Poll::Ready(read) => {
-                if buffer.filled().len() > before && own.phase.get() == IDLE {
-                    own.begun = Instant::now();
-                    own.phase.set(BEGUN);
+                if buffer.filled().len() > before {
+                    if own.phase.get() == IDLE {
+                        own.begun = Instant::now();
+                        own.phase.asks();
+                        own.phase.set(BEGUN);
+                    } else if own.first == Some(true) {
+                        own.phase.asks();
+                    }
+                    own.first = None;
                 }
                 Poll::Ready(read)
             }
-            Poll::Pending => own.too_slow(cx).map(Err),
+            Poll::Pending => {
+                own.first = own.first.map(|_| true);
+                own.too_slow(cx).map(Err)
+            }
         }
     }
 }
@@ -237,6 +265,41 @@ mod tests {
         trickle.abort();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert!((REQUEST..IDLE_FOR).contains(&started.elapsed()));
+    }
+
+    #[tokio::test]
+    async fn a_request_is_as_old_as_it_was_there_to_be_read() {
+        let pause = Duration::from_millis(60);
+        let phase = Phase::default();
+        let opened = Instant::now();
+        let (mut client, server) = duplex(64);
+        client.write_all(b"x").await.unwrap();
+        // As when all threads are busy.
+        tokio::time::sleep(pause).await;
+        let mut watched = Patient::new(server, phase.clone(), IDLE_FOR, REQUEST);
+        watched.read_u8().await.unwrap();
+        assert!(phase.asked() < opened + pause / 2);
+        phase.answering();
+        phase.idle();
+        let writes = async {
+            tokio::time::sleep(pause).await;
+            client.write_all(b"y").await.unwrap();
+        };
+        let (read, ()) = tokio::join!(watched.read_u8(), writes);
+        read.unwrap();
+        assert!(phase.asked() >= opened + 2 * pause - Duration::from_millis(1));
+        // One that connects beforehand is not late.
+        let phase = Phase::default();
+        let (mut client, server) = duplex(64);
+        let mut watched = Patient::new(server, phase.clone(), IDLE_FOR, REQUEST);
+        let writes = async {
+            tokio::time::sleep(pause).await;
+            client.write_all(b"z").await.unwrap();
+        };
+        let opened = Instant::now();
+        let (read, ()) = tokio::join!(watched.read_u8(), writes);
+        read.unwrap();
+        assert!(phase.asked() >= opened + pause - Duration::from_millis(2));
     }
 
     #[tokio::test]

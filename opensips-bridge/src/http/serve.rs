@@ -9,7 +9,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tracing::{debug, warn};
 
@@ -28,6 +28,8 @@ use crate::{
 const TURNED_AWAY: usize = 64;
 /// How long one of those may take to ask.
 const HEARD_OUT: Duration = Duration::from_millis(500);
+/// How long one that makes room may take to end.
+const MAKES_ROOM: Duration = Duration::from_millis(100);
 /// The pause after a connection could not be accepted, as when there are too many files.
 const NOT_ACCEPTED: Duration = Duration::from_millis(50);
 
@@ -61,20 +63,36 @@ pub(crate) async fn serve(
     let stop = stopping.clone();
     loop {
         let accepted = tokio::select! {
-            accepted = accept(&listener, &connections) => accepted,
+            accepted = accept(&listener) => accepted,
             _ = stopping.wait_for(|stopping| *stopping) => break,
         };
-        let Some(accepted) = accepted else {
+        let Some((stream, peer)) = accepted else {
             continue;
         };
         let (door, stop) = (Arc::clone(&door), stop.clone());
+        // Who may not ask takes nobody's place.
+        if !door.gate.admits(peer.ip()) {
+            tokio::spawn(async move { door.turn_away(stream, peer).await });
+            continue;
+        }
+        let phase = Phase::default();
+        let place = tokio::select! {
+            place = connections.open(&phase) => place,
+            _ = stopping.wait_for(|stopping| *stopping) => break,
+        };
+        let Some(place) = place else {
+            continue;
+        };
+        // What it asks is decided within the deadline from now on, however long its turn takes to come.
+        phase.asks();
+        let accepted = Accepted {
+            stream,
+            phase,
+            place,
+        };
         tokio::spawn(async move {
             door.metrics.connections.inc();
-            if door.gate.admits(accepted.peer.ip()) {
-                door.welcome(accepted, stop).await;
-            } else {
-                door.turn_away(accepted).await;
-            }
+            door.welcome(accepted, stop).await;
             door.metrics.connections.dec();
         });
     }
@@ -85,28 +103,19 @@ pub(crate) async fn serve(
 /// A connection with its place.
 struct Accepted {
     stream: TcpStream,
-    peer: SocketAddr,
     phase: Phase,
-    connection: Connection,
+    place: Connection,
 }
 
-async fn accept(listener: &TcpListener, connections: &Arc<Connections>) -> Option<Accepted> {
-    let (stream, peer) = match listener.accept().await {
-        Ok(accepted) => accepted,
+async fn accept(listener: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
+    match listener.accept().await {
+        Ok(accepted) => Some(accepted),
         Err(error) => {
             warn!(%error, "a connection was not accepted");
             sleep(NOT_ACCEPTED).await;
-            return None;
+            None
         }
-    };
-    let phase = Phase::default();
-    let connection = connections.open(&phase).await?;
-    Some(Accepted {
-        stream,
-        peer,
-        phase,
-        connection,
-    })
+    }
 }
 
 impl Door {
@@ -115,8 +124,7 @@ impl Door {
         let Accepted {
             stream,
             phase,
-            connection: place,
-            ..
+            place,
         } = accepted;
         // Latency matters more than packets.
         let _ = stream.set_nodelay(true);
@@ -130,7 +138,7 @@ impl Door {
             phase.answering();
             let phase = phase.clone();
             async move {
-                let response = self.answer(request).await;
+                let response = self.answer(request, phase.asked()).await;
                 phase.idle();
                 Ok::<_, std::convert::Infallible>(response)
             }
@@ -152,7 +160,7 @@ impl Door {
                 debug!("an idle connection makes room for another");
                 connection.as_mut().graceful_shutdown();
                 // A request that has just come is answered; the rest of one is not waited for.
-                match timeout(HEARD_OUT, connection).await {
+                match timeout(MAKES_ROOM, connection).await {
                     Ok(served) => served,
                     Err(_) => return,
                 }
@@ -163,18 +171,15 @@ impl Door {
         }
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Response {
+    async fn answer(&self, request: Request<Incoming>, asked: Instant) -> Response {
         if !self.gate.opens(request.uri().path(), request.headers()) {
             return self.refused(Refusal::Key).into_response();
         }
-        self.routes.answer(request).await
+        self.routes.answer(request, asked).await
     }
 
     /// Tells one who may not ask that he may not, whatever he asks.
-    async fn turn_away(&self, accepted: Accepted) {
-        let Accepted {
-            mut stream, peer, ..
-        } = accepted;
+    async fn turn_away(&self, mut stream: TcpStream, peer: SocketAddr) {
         let refusal = self.refused(Refusal::Source(peer.ip()));
         let Ok(_place) = self.turned_away.try_acquire() else {
             return;

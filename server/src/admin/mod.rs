@@ -63,6 +63,8 @@ pub struct Admin {
     pub queries: Places,
     /// Who changes accounts and policies.
     pub changes: Places,
+    /// Who imports lists, which are in memory until they are whole.
+    pub imports: Places,
     /// One change of the policies or tokens at a time.
     pub turns: tokio::sync::Mutex<()>,
 }

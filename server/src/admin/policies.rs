@@ -224,6 +224,12 @@ impl Admin {
                 "{accounts} accounts name {what}; give them another with `tfpsctl set … --policy NAME` first"
             )));
         }
+        if let Some(from) = self.state.snapshot.load().policies.get(&domain, name) {
+            // Its accounts are under the general policy of its name then; those of a `default` that name none, too.
+            let policies = &self.state.snapshot.load().policies;
+            let to = policies.of_account("", Some(name));
+            self.may_fall_back(caller, to, from, "")?;
+        }
         self.store
             .delete_policy(&domain, name, version)
             .await

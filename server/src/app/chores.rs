@@ -12,7 +12,8 @@ use jiff::SignedDuration;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{
-    admin::ListKeeper, clock::Clock, journal::Journal, operation::Operation, store::Store,
+    admin::ListKeeper, clock::Clock, connections::Connections, journal::Journal,
+    operation::Operation, store::Store,
 };
 
 /// How often what is known of fraud is weighed anew.
@@ -39,6 +40,16 @@ pub(super) async fn sync_every(journal: Arc<Journal>, milliseconds: u64) {
         if synced.await.is_err() {
             return;
         }
+    }
+}
+
+/// Takes their standing from connections whose token was revoked or has expired.
+pub(super) async fn disown_every_second(connections: Arc<Connections>, clock: Clock) {
+    let mut ticks = interval(Duration::from_secs(1));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        connections.disown(clock.now());
     }
 }
 

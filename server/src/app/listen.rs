@@ -13,6 +13,9 @@ pub(super) const HTTP: Limits = Limits {
     per_peer: 64,
     unauthenticated: 64,
     unauthenticated_per_peer: 32,
+    // There are no tokens.
+    per_token: 0,
+    per_switch: 0,
 };
 
 /// The limits of gRPC connections, of which there is room for `room`.
@@ -24,6 +27,8 @@ pub(super) fn limits_of(config: &config::Connections, room: usize) -> Limits {
         per_peer: config.max_per_peer,
         unauthenticated: config.max_unauthenticated.min(strangers),
         unauthenticated_per_peer: config.max_unauthenticated_per_peer,
+        per_token: config.max_per_token,
+        per_switch: config.max_per_switch,
     }
 }
 

@@ -9,7 +9,7 @@ use std::{fs::File, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use parking_lot::Mutex;
-use tfps_daemon::{log::LogLevel, secret_file};
+use tfps_daemon::{log::LogLevel, open_files, secret_file};
 use tfps_proto::v1::{
     admin_service_server::AdminServiceServer, check_service_server::CheckServiceServer,
     learn_service_server::LearnServiceServer, verify_service_server::VerifyServiceServer,
@@ -35,11 +35,12 @@ use crate::{
     check::{Checker, Parts, Settings},
     clock::Clock,
     config::{Config, Overrides},
-    connections::{Connections, GrpcServer, LiveTls, accept, raise_descriptors},
+    connections::{Connections, GrpcServer, LiveTls, accept},
     feeds::{Feeds, Fetcher},
     geo::{Geography, LiveGeography},
     grpc::{
-        AdminRpc, CheckRpc, Dispatch, Endings, LearnRpc, VerifyRpc,
+        AdminRpc, CheckRpc, Dispatch, Endings, LARGEST_BULK, LARGEST_CALL, LARGEST_OTHER, LearnRpc,
+        VerifyRpc,
         layers::{
             AdmissionLayer, AuthenticationLayer, BudgetLayer, DeadlineLayer, Deadlines,
             LARGEST_MESSAGE, OpenLayer, RequestLogLayer,
@@ -58,12 +59,10 @@ use crate::{
     verify::Verifier,
 };
 
-use chores::{fade_every_day, prune_every, sync_every};
+use chores::{disown_every_second, fade_every_day, prune_every, sync_every};
 use data_dir::{first_token, prepare_data_dir};
 use listen::{HTTP, bind, limits_of};
 
-/// Ten thousand entries with their reasons fit, in bytes.
-const LARGEST_ADMIN_MESSAGE: usize = 16 << 20;
 type Layers = Stack<
     DeadlineLayer,
     Stack<
@@ -118,7 +117,7 @@ impl App {
         for (key, path) in config.secret_files() {
             secret_file::warn_if_exposed(&key, path);
         }
-        let room = raise_descriptors(config.connections.max);
+        let room = open_files::raise(config.connections.max, "connections.max");
         let lock = prepare_data_dir(&config.data_dir)?;
         let database = config.database_path();
         let store: Arc<dyn Store> = Arc::new(
@@ -199,6 +198,7 @@ impl App {
             bounding_policy: config.domain_admins.bounding_policy.clone(),
             queries: Places::for_queries(),
             changes: Places::for_changes(),
+            imports: Places::for_changes(),
             turns: tokio::sync::Mutex::new(()),
         });
         first_token(&admin, &config).await?;
@@ -273,20 +273,25 @@ impl App {
         let open = Routes::new(health_service.max_decoding_message_size(LARGEST_MESSAGE))
             .add_service(reflection.max_decoding_message_size(LARGEST_MESSAGE));
         let check = CheckRpc::new(Arc::clone(&checker), Arc::clone(&state), endings.clone());
-        let routes = Routes::new(CheckServiceServer::new(check.clone()))
-            .add_service(LearnServiceServer::new(LearnRpc::new(learner)))
-            .add_service(VerifyServiceServer::new(VerifyRpc::new(verifier)))
-            .add_service(
-                AdminServiceServer::new(AdminRpc::new(
-                    Arc::clone(&admin),
-                    Arc::clone(&calls),
-                    checker,
-                    Arc::clone(&operation),
-                    Arc::clone(&trainer),
-                    endings,
-                ))
-                .max_decoding_message_size(LARGEST_ADMIN_MESSAGE),
-            );
+        let administration = AdminServiceServer::new(AdminRpc::new(
+            Arc::clone(&admin),
+            Arc::clone(&calls),
+            checker,
+            Arc::clone(&operation),
+            Arc::clone(&trainer),
+            endings,
+        ));
+        let learning = LearnServiceServer::new(LearnRpc::new(learner));
+        let verifying = VerifyServiceServer::new(VerifyRpc::new(verifier));
+        let checking = CheckServiceServer::new(check.clone());
+        // Room for a message is set aside when its length is told.
+        let bulk = administration
+            .clone()
+            .max_decoding_message_size(LARGEST_BULK);
+        let routes = Routes::new(checking.max_decoding_message_size(LARGEST_CALL))
+            .add_service(learning.max_decoding_message_size(LARGEST_CALL))
+            .add_service(verifying.max_decoding_message_size(LARGEST_CALL))
+            .add_service(administration.max_decoding_message_size(LARGEST_OTHER));
         let services = ServiceBuilder::new()
             .layer(RequestLogLayer)
             .layer(OpenLayer::new(
@@ -305,7 +310,7 @@ impl App {
                 metrics.clone(),
             ))
             .layer(DeadlineLayer::new(deadlines, metrics.clone()))
-            .service(Dispatch::new(check, routes));
+            .service(Dispatch::new(check, Routes::new(bulk), routes));
         let (draining, watch_draining) = watch::channel(false);
         let server = Arc::new(GrpcServer::new(
             services,
@@ -410,6 +415,10 @@ impl App {
         );
         // Each connection has one of these until it has ended.
         let (open, mut all_ended) = mpsc::channel::<()>(1);
+        let disowning = tokio::spawn(disown_every_second(
+            Arc::clone(&self.connections),
+            self.clock.clone(),
+        ));
         let mut accepting = tokio::spawn(accept(self.grpc, self.connections, {
             let server = self.server;
             move |stream, place| {
@@ -474,6 +483,7 @@ impl App {
                 "some connections did not end in time and are cut"
             );
         }
+        disowning.abort();
         syncing.abort();
         pruning.abort();
         learning.abort();

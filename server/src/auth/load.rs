@@ -1,8 +1,9 @@
-//! What a token has going on: requests in flight and open streams, each bounded, so that one token can't take what all need.
+//! What a token has going on: requests in flight, open streams, connections, each bounded, so that one token can't take what all
+//! need.
 
 use std::sync::{
     Arc,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 /// What a token has going on. All requests of the token share it, and it stays when the tokens are read anew.
@@ -10,6 +11,9 @@ use std::sync::{
 pub struct Load {
     in_flight: AtomicUsize,
     streams: AtomicUsize,
+    bulk: AtomicUsize,
+    connections: AtomicUsize,
+    revoked: AtomicBool,
 }
 
 /// What is counted.
@@ -19,6 +23,10 @@ pub enum Counted {
     Request,
     /// A stream that is open.
     Stream,
+    /// Many entries of the lists at once: its messages may be large.
+    Bulk,
+    /// A connection that the token has authenticated.
+    Connection,
 }
 
 impl Load {
@@ -26,7 +34,19 @@ impl Load {
         match counted {
             Counted::Request => &self.in_flight,
             Counted::Stream => &self.streams,
+            Counted::Bulk => &self.bulk,
+            Counted::Connection => &self.connections,
         }
+    }
+
+    /// The token is no more.
+    pub(crate) fn revoke(&self) {
+        self.revoked.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the token is no more.
+    pub(super) fn is_revoked(&self) -> bool {
+        self.revoked.load(Ordering::Relaxed)
     }
 
     /// One more; `None` where there are so many already.

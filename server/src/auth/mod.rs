@@ -107,6 +107,11 @@ pub enum Refusal {
 }
 
 impl Principal {
+    /// Whether the token holds: it was not revoked and has not expired.
+    pub fn holds(&self, at: Timestamp) -> bool {
+        !self.load.is_revoked() && self.expires_at.is_none_or(|until| until > at)
+    }
+
     /// Whether he may do something at all.
     ///
     /// # Errors

@@ -73,22 +73,31 @@ impl Tokens {
     /// Takes the tokens that are kept.
     pub fn replace(&self, records: &[TokenRecord]) {
         let before = self.principals.load();
-        let principals = records.iter().filter_map(|record| {
-            let role = Role::parse(&record.role)?;
-            let principal = Principal {
-                id: record.id.clone(),
-                name: record.name.clone(),
-                role,
-                domain: (!record.domain.is_empty()).then(|| record.domain.as_str().into()),
-                expires_at: record.expires_at,
-                load: before
-                    .get(&record.hash)
-                    .map(|known| Arc::clone(&known.load))
-                    .unwrap_or_default(),
-            };
-            Some((record.hash, Arc::new(principal)))
-        });
-        self.principals.store(Arc::new(principals.collect()));
+        let principals: HashMap<_, _> = records
+            .iter()
+            .filter_map(|record| {
+                let role = Role::parse(&record.role)?;
+                let principal = Principal {
+                    id: record.id.clone(),
+                    name: record.name.clone(),
+                    role,
+                    domain: (!record.domain.is_empty()).then(|| record.domain.as_str().into()),
+                    expires_at: record.expires_at,
+                    load: before
+                        .get(&record.hash)
+                        .map(|known| Arc::clone(&known.load))
+                        .unwrap_or_default(),
+                };
+                Some((record.hash, Arc::new(principal)))
+            })
+            .collect();
+        for (_, gone) in before
+            .iter()
+            .filter(|(hash, _)| !principals.contains_key(*hash))
+        {
+            gone.load.revoke();
+        }
+        self.principals.store(Arc::new(principals));
         self.changed.send_replace(());
     }
 

@@ -141,6 +141,24 @@ impl Config {
                 1_000_000,
             ),
             (
+                "connections.max_per_token",
+                self.connections.max_per_token as u64,
+                1,
+                1_000_000,
+            ),
+            (
+                "connections.max_per_switch",
+                self.connections.max_per_switch as u64,
+                1,
+                1_000_000,
+            ),
+            (
+                "requests.max_in_flight_per_bound_switch",
+                self.requests.max_in_flight_per_bound_switch as u64,
+                1,
+                1_000_000,
+            ),
+            (
                 "connections.handshake_ms",
                 self.connections.handshake_ms,
                 100,

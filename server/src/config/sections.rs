@@ -27,6 +27,8 @@ pub struct Requests {
     pub max_in_flight_per_token: usize,
     /// Of these, those of one token with the role switch or admin.
     pub max_in_flight_per_switch: usize,
+    /// Of these, those of one token with the role switch that is bound to a domain.
+    pub max_in_flight_per_bound_switch: usize,
     /// Streams that are open at once of one token with the role domain-admin or read-only.
     pub max_streams_per_token: usize,
     /// Streams that are open at once of one token with the role switch or admin.
@@ -49,6 +51,7 @@ impl Default for Requests {
             max_in_flight: 10_000,
             max_in_flight_per_token: 200,
             max_in_flight_per_switch: 5_000,
+            max_in_flight_per_bound_switch: 2_000,
             max_streams_per_token: 50,
             max_streams_per_switch: 1_000,
             query_ms: 10_000,
@@ -72,6 +75,10 @@ pub struct Connections {
     pub max_unauthenticated: usize,
     /// The same from one address (IPv6: one /64).
     pub max_unauthenticated_per_peer: usize,
+    /// Those that one token with the role domain-admin or read-only authenticates.
+    pub max_per_token: usize,
+    /// Those that one token with the role switch or admin authenticates.
+    pub max_per_switch: usize,
     /// How long TLS and the beginning of HTTP/2 may take, in milliseconds.
     pub handshake_ms: u64,
 }
@@ -83,6 +90,8 @@ impl Default for Connections {
             max_per_peer: 8_192,
             max_unauthenticated: 4_096,
             max_unauthenticated_per_peer: 1_024,
+            max_per_token: 64,
+            max_per_switch: 2_048,
             handshake_ms: 5_000,
         }
     }

@@ -2,6 +2,7 @@
 
 use std::{convert::Infallible, io, pin::pin, sync::Arc, time::Duration};
 
+use futures::future::{Either, Pending, pending};
 use http::{Request, Response};
 use hyper::{body::Incoming, server::conn::http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -30,11 +31,10 @@ const STREAM_WINDOW: u32 = 128 << 10;
 const CONNECTION_WINDOW: u32 = 32 << 20;
 /// What of an answer may wait to be sent.
 const SEND_BUFFER: usize = 64 << 10;
+/// How long a stop waits for a connection without a token, which may not even answer the PING by which HTTP/2 ends.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// The headers of a request, in bytes.
 const HEADERS: u32 = 16 << 10;
-
-/// How long the end of a connection without a token is waited for when the server stops.
-const STRANGERS_END: Duration = Duration::from_secs(1);
 
 /// Serves gRPC.
 pub(crate) struct GrpcServer<S> {
@@ -106,7 +106,7 @@ where
             let stream = TlsAcceptor::from(tls.current()).accept(stream).await?;
             // It is asked for where clients need one, and then was found to be good.
             if stream.get_ref().1.peer_certificates().is_some() {
-                connection.authenticated();
+                connection.certified();
             }
             preface::begun(stream).await
         };
@@ -132,13 +132,9 @@ where
             ended = &mut serving => return told(ended),
             _ = draining.wait_for(|draining| *draining) => serving.as_mut().graceful_shutdown(),
         }
-        // Strangers, who need not answer the PING that a graceful end begins with, hold up no stop.
-        let patience = if connection.is_authenticated() {
-            Duration::MAX
-        } else {
-            STRANGERS_END
-        };
-        if let Ok(ended) = timeout(patience, serving).await {
+        if connection.is_authenticated() {
+            told(serving.await);
+        } else if let Ok(ended) = timeout(FAREWELL, serving).await {
             told(ended);
         }
     }
@@ -167,9 +163,13 @@ where
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = S::Future;
+    type Future = Either<S::Future, Pending<Result<Self::Response, Infallible>>>;
 
-    fn call(&self, request: Request<Incoming>) -> S::Future {
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        // A thousand requests may have come before the connection is seen to end.
+        if self.connection.is_cut() {
+            return Either::Right(pending());
+        }
         let is_stream = is_stream(request.uri().path());
         let mut request = request.map(|body| {
             if is_stream {
@@ -181,7 +181,7 @@ where
         request
             .extensions_mut()
             .insert(Arc::clone(&self.connection));
-        self.service.clone().call(request)
+        Either::Left(self.service.clone().call(request))
     }
 }
 

@@ -1,7 +1,6 @@
 //! Connections: who may have how many, how they begin, and what ends them. All of it holds before anybody has sent a token.
 
 mod accept;
-mod descriptors;
 mod grpc;
 mod message;
 mod preface;
@@ -9,7 +8,6 @@ mod table;
 mod tls;
 
 pub(crate) use accept::accept;
-pub(crate) use descriptors::raise as raise_descriptors;
 pub(crate) use grpc::GrpcServer;
 pub(crate) use table::{Connection, Connections, Limits, OpenKind, Place};
 pub(crate) use tls::LiveTls;

@@ -1,8 +1,8 @@
 //! Which connections there are, and which of them have shown a token.
 //!
 //! A connection counts as unauthenticated until a request on it brings a valid token (or its TLS handshake a client
-//! certificate). Unauthenticated connections never keep anybody out: when there is no room, the address that has the most of
-//! them loses its oldest.
+//! certificate), and again once that token holds no longer. Unauthenticated connections never keep anybody out: when there is no
+//! room, the address that has the most of them loses its oldest. A token authenticates only so many.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -14,12 +14,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::telemetry::Metrics;
+use crate::{
+    auth::{Counted, Principal, Role, Taken},
+    telemetry::Metrics,
+};
 
-/// Requests in a row whose token is refused, after which a connection is cut: answers to them that nobody reads would
+/// Requests in a row that are refused, for their token or as too many, after which a connection is cut: answers to them that nobody reads would
 /// otherwise fill the memory.
 const MAX_REFUSED: u32 = 64;
 /// How often the log tells that connections are refused or cut.
@@ -36,6 +40,34 @@ pub(crate) struct Limits {
     pub(crate) unauthenticated: usize,
     /// Unauthenticated ones from one address, or one IPv6 /64.
     pub(crate) unauthenticated_per_peer: usize,
+    /// Those that one token of a domain-admin or reader authenticates.
+    pub(crate) per_token: usize,
+    /// Those that one token of a switch or admin authenticates.
+    pub(crate) per_switch: usize,
+}
+
+impl Limits {
+    fn of_token(&self, role: Role) -> TooMany {
+        match role {
+            Role::Admin | Role::Switch => TooMany {
+                most: self.per_switch,
+                key: "connections.max_per_switch",
+            },
+            Role::DomainAdmin | Role::ReadOnly => TooMany {
+                most: self.per_token,
+                key: "connections.max_per_token",
+            },
+        }
+    }
+}
+
+/// A token has authenticated as many connections as it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TooMany {
+    /// How many that is.
+    pub(crate) most: usize,
+    /// The key that says so.
+    pub(crate) key: &'static str,
 }
 
 /// The connections of one listener.
@@ -54,8 +86,17 @@ struct Table {
     peers: HashMap<IpAddr, Peer>,
     /// By their number: the oldest first.
     unauthenticated: BTreeMap<u64, Arc<Connection>>,
+    /// Those that a token has authenticated.
+    of_tokens: HashMap<u64, OfToken>,
     told: Option<Instant>,
     untold: u64,
+}
+
+#[derive(Debug)]
+struct OfToken {
+    connection: Arc<Connection>,
+    principal: Arc<Principal>,
+    _taken: Taken,
 }
 
 #[derive(Debug, Default)]
@@ -92,8 +133,10 @@ impl OpenRequests {
 pub(crate) struct Connection {
     number: u64,
     peer: IpAddr,
-    authenticated: AtomicBool,
+    has_certificate: AtomicBool,
+    has_token: AtomicBool,
     refused: AtomicU32,
+    is_cut: AtomicBool,
     cut: Notify,
     open: OpenRequests,
     open_to_peer: Arc<OpenRequests>,
@@ -158,8 +201,10 @@ impl Connections {
         let connection = Arc::new(Connection {
             number,
             peer,
-            authenticated: AtomicBool::new(false),
+            has_certificate: AtomicBool::new(false),
+            has_token: AtomicBool::new(false),
             refused: AtomicU32::new(0),
+            is_cut: AtomicBool::new(false),
             cut: Notify::new(),
             open: OpenRequests::default(),
             open_to_peer: Arc::clone(&record.open),
@@ -196,30 +241,84 @@ impl Connections {
         else {
             return false;
         };
-        connection.cut.notify_one();
+        connection.cut();
         table.leave(peer, true);
         self.metrics.connections_cut.inc();
         table.tell(self.listener, "cut", peer);
         true
     }
 
-    fn authenticate(&self, connection: &Connection) {
+    /// Connections whose token no longer holds are unauthenticated again.
+    pub(crate) fn disown(&self, at: Timestamp) {
         let mut table = self.table.lock();
-        if table.unauthenticated.remove(&connection.number).is_some() {
-            connection.authenticated.store(true, Ordering::Relaxed);
-            if let Some(peer) = table.peers.get_mut(&connection.peer) {
-                peer.unauthenticated -= 1;
+        let over = |of_token: &OfToken| !of_token.principal.holds(at);
+        let over: Vec<u64> = table
+            .of_tokens
+            .iter()
+            .filter_map(|(number, of_token)| over(of_token).then_some(*number))
+            .collect();
+        for number in over {
+            let Some(OfToken { connection, .. }) = table.of_tokens.remove(&number) else {
+                continue;
+            };
+            connection.has_token.store(false, Ordering::Relaxed);
+            if connection.is_authenticated() {
+                continue;
             }
+            let peer = connection.peer;
+            let unauthenticated = table.peers.get_mut(&peer).map_or(0, |record| {
+                record.unauthenticated += 1;
+                record.unauthenticated
+            });
+            table.unauthenticated.insert(number, connection);
+            if unauthenticated > self.limits.unauthenticated_per_peer {
+                self.cut_oldest(&mut table, peer);
+            } else if table.unauthenticated.len() > self.limits.unauthenticated {
+                self.cut_of_most(&mut table);
+            }
+        }
+        self.count(&table);
+    }
+
+    fn certify(&self, connection: &Connection) {
+        let mut table = self.table.lock();
+        if table.authenticate(connection) {
+            connection.has_certificate.store(true, Ordering::Relaxed);
             self.count(&table);
         }
     }
 
+    fn authenticate(
+        &self,
+        connection: &Arc<Connection>,
+        principal: &Arc<Principal>,
+    ) -> Result<(), TooMany> {
+        let limit = self.limits.of_token(principal.role);
+        let Some(taken) = principal.load.take(Counted::Connection, limit.most) else {
+            self.metrics.connections_refused.inc();
+            return Err(limit);
+        };
+        let mut table = self.table.lock();
+        if table.authenticate(connection) || connection.has_certificate.load(Ordering::Relaxed) {
+            let of_token = OfToken {
+                connection: Arc::clone(connection),
+                principal: Arc::clone(principal),
+                _taken: taken,
+            };
+            table.of_tokens.insert(connection.number, of_token);
+            connection.has_token.store(true, Ordering::Relaxed);
+            self.count(&table);
+        }
+        Ok(())
+    }
+
     fn leave(&self, connection: &Connection) {
         let mut table = self.table.lock();
+        table.of_tokens.remove(&connection.number);
         // A connection that was cut has left already.
         if table.unauthenticated.remove(&connection.number).is_some() {
             table.leave(connection.peer, true);
-        } else if connection.authenticated.load(Ordering::Relaxed) {
+        } else if connection.is_authenticated() {
             table.leave(connection.peer, false);
         }
         self.count(&table);
@@ -236,6 +335,15 @@ impl Connections {
 }
 
 impl Table {
+    /// Takes a connection from among the unauthenticated ones; whether it was one.
+    fn authenticate(&mut self, connection: &Connection) -> bool {
+        let was_unauthenticated = self.unauthenticated.remove(&connection.number).is_some();
+        if was_unauthenticated && let Some(peer) = self.peers.get_mut(&connection.peer) {
+            peer.unauthenticated -= 1;
+        }
+        was_unauthenticated
+    }
+
     fn leave(&mut self, peer: IpAddr, unauthenticated: bool) {
         self.all -= 1;
         if let Some(record) = self.peers.get_mut(&peer) {
@@ -265,22 +373,34 @@ impl Table {
 }
 
 impl Connection {
-    /// A request on it has brought a valid token.
-    pub(crate) fn authenticated(&self) {
-        if !self.authenticated.load(Ordering::Relaxed) {
-            self.connections.authenticate(self);
+    /// Its TLS handshake has brought a certificate of a client.
+    pub(crate) fn certified(&self) {
+        self.connections.certify(self);
+    }
+
+    /// A request on it has brought a valid token. The first counts for it.
+    ///
+    /// # Errors
+    /// When the token has too many connections: this one stays unauthenticated.
+    pub(crate) fn authenticated(
+        self: &Arc<Self>,
+        principal: &Arc<Principal>,
+    ) -> Result<(), TooMany> {
+        if !self.has_token.load(Ordering::Relaxed) {
+            self.connections.authenticate(self, principal)?;
         }
         if self.refused.load(Ordering::Relaxed) != 0 {
             self.refused.store(0, Ordering::Relaxed);
         }
+        Ok(())
     }
 
-    /// Whether a request on it has brought a valid token.
+    /// Whether its handshake has brought a certificate, or a request on it a token that holds.
     pub(crate) fn is_authenticated(&self) -> bool {
-        self.authenticated.load(Ordering::Relaxed)
+        self.has_token.load(Ordering::Relaxed) || self.has_certificate.load(Ordering::Relaxed)
     }
 
-    /// A request on it has brought no valid token.
+    /// A request on it was refused: it has brought no valid token, or there are too many of its kind.
     pub(crate) fn refused(&self) {
         if self.refused.fetch_add(1, Ordering::Relaxed) >= MAX_REFUSED {
             self.cut();
@@ -289,7 +409,13 @@ impl Connection {
 
     /// Ends it at once.
     pub(crate) fn cut(&self) {
+        self.is_cut.store(true, Ordering::Relaxed);
         self.cut.notify_one();
+    }
+
+    /// Whether it is to end.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.is_cut.load(Ordering::Relaxed)
     }
 
     /// Waits until it is to end.
@@ -346,7 +472,26 @@ mod tests {
         per_peer: 4,
         unauthenticated: 3,
         unauthenticated_per_peer: 2,
+        per_token: 3,
+        per_switch: 5,
     };
+
+    fn principal(role: Role) -> Arc<Principal> {
+        Arc::new(Principal {
+            id: "1".into(),
+            name: "test".into(),
+            role,
+            domain: None,
+            expires_at: None,
+            load: Arc::default(),
+        })
+    }
+
+    /// Shows a token that has no other connection.
+    fn authenticate(place: &Place) {
+        let shown = place.connection().authenticated(&principal(Role::Switch));
+        assert_eq!(shown, Ok(()));
+    }
 
     fn connections() -> Arc<Connections> {
         Connections::new(LIMITS, "listen", Metrics::default())
@@ -381,7 +526,7 @@ mod tests {
         let known: Vec<_> = (0..4)
             .map(|_| {
                 let place = connections.admit(address(1)).unwrap();
-                place.connection().authenticated();
+                authenticate(&place);
                 place
             })
             .collect();
@@ -389,7 +534,7 @@ mod tests {
         let more: Vec<_> = (2..4)
             .map(|last| {
                 let place = connections.admit(address(last)).unwrap();
-                place.connection().authenticated();
+                authenticate(&place);
                 place
             })
             .collect();
@@ -418,7 +563,7 @@ mod tests {
             for _ in 0..MAX_REFUSED {
                 place.connection().refused();
             }
-            place.connection().authenticated();
+            authenticate(&place);
         }
         assert!(!is_cut(&place));
         for _ in 0..=MAX_REFUSED {
@@ -427,18 +572,64 @@ mod tests {
         assert!(is_cut(&place));
     }
 
+    #[test]
+    fn a_token_authenticates_so_many_and_none_once_it_is_revoked() {
+        let connections = connections();
+        let (reader, switch) = (principal(Role::ReadOnly), principal(Role::Switch));
+        let admit = |last| connections.admit(address(last)).unwrap();
+        let shown: Vec<_> = (0..3).map(admit).collect();
+        for place in &shown {
+            assert_eq!(place.connection().authenticated(&reader), Ok(()));
+        }
+        let one_more = admit(4);
+        let refused = one_more.connection().authenticated(&reader);
+        assert_eq!(refused.unwrap_err().key, "connections.max_per_token");
+        assert!(!one_more.connection().is_authenticated());
+        assert_eq!(one_more.connection().authenticated(&switch), Ok(()));
+        reader.load.revoke();
+        connections.disown("2026-06-08T12:00:00Z".parse().unwrap());
+        assert!(
+            !shown
+                .iter()
+                .any(|place| place.connection().is_authenticated())
+        );
+        // They make room for others.
+        let other = admit(5);
+        let (cut, left): (Vec<_>, Vec<_>) = shown.into_iter().partition(is_cut);
+        assert_eq!(
+            (cut.len(), is_cut(&one_more), is_cut(&other)),
+            (1, false, false)
+        );
+        assert_eq!(left[0].connection().authenticated(&switch), Ok(()));
+        assert!(switch.load.take(Counted::Connection, 2).is_none());
+        drop((cut, left, one_more, other));
+        assert_eq!(connections.table.lock().all, 0);
+        assert!(switch.load.take(Counted::Connection, 1).is_some());
+    }
+
     proptest! {
         #[test]
         fn the_limits_hold_and_every_place_is_free_in_the_end(
-            steps in prop::collection::vec((0_u8..4, 0_u8..5, any::<prop::sample::Index>()), 1..200)
+            steps in prop::collection::vec((0_u8..5, 0_u8..5, any::<prop::sample::Index>()), 1..200)
         ) {
             let connections = connections();
             let mut places: Vec<Place> = Vec::new();
+            let mut tokens = [principal(Role::ReadOnly), principal(Role::ReadOnly)];
+            let at = "2026-06-08T12:00:00Z".parse().unwrap();
             for (step, last, which) in steps {
                 match step {
                     0 | 1 => places.extend(connections.admit(address(last))),
-                    2 if !places.is_empty() => which.get(&places).connection().authenticated(),
+                    2 if !places.is_empty() => {
+                        let token = &tokens[which.index(tokens.len())];
+                        let _ = which.get(&places).connection().authenticated(token);
+                    }
                     3 if !places.is_empty() => drop(places.swap_remove(which.index(places.len()))),
+                    4 => {
+                        let token = principal(Role::ReadOnly);
+                        let revoked = std::mem::replace(&mut tokens[which.index(2)], token);
+                        revoked.load.revoke();
+                        connections.disown(at);
+                    }
                     _ => {}
                 }
                 let table = connections.table.lock();
@@ -448,6 +639,9 @@ mod tests {
                     (sums.0 + peer.all, sums.1 + peer.unauthenticated)
                 });
                 prop_assert_eq!(sums, (table.all, table.unauthenticated.len()));
+                let authenticated = table.all - table.unauthenticated.len();
+                prop_assert_eq!(table.of_tokens.len(), authenticated);
+                prop_assert!(authenticated <= 2 * LIMITS.per_token);
                 for peer in table.peers.values() {
                     prop_assert!(peer.all <= LIMITS.per_peer);
                     prop_assert!(peer.unauthenticated <= LIMITS.unauthenticated_per_peer);
@@ -456,6 +650,11 @@ mod tests {
             places.clear();
             let table = connections.table.lock();
             prop_assert_eq!((table.all, table.unauthenticated.len(), table.peers.len()), (0, 0, 0));
+            prop_assert_eq!(table.of_tokens.len(), 0);
+            drop(table);
+            for token in &tokens {
+                prop_assert!(token.load.take(Counted::Connection, 1).is_some());
+            }
         }
     }
 }

@@ -1,11 +1,6 @@
 //! TLS with certificates that change while the server runs.
 
-use std::{
-    fs,
-    io::{self, Read as _},
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -20,12 +15,12 @@ use tokio_rustls::rustls::{
     server::{VerifierBuilderError, WebPkiClientVerifier},
 };
 
-use crate::config::Tls;
+use crate::{config::Tls, regular_file};
 
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// Of a file no more is read.
-const LARGEST: u64 = 4 << 20;
+/// The largest file, in bytes.
+const LARGEST: usize = 4 << 20;
 
 /// Why certificates are not taken.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +87,13 @@ struct Source {
     wrong: Option<String>,
 }
 
+/// Certificates that were read and serve.
+pub(crate) struct Read {
+    tls: Tls,
+    files: Files,
+    config: ServerConfig,
+}
+
 #[derive(Clone, PartialEq, Eq)]
 struct Files {
     cert: Vec<u8>,
@@ -115,12 +117,11 @@ impl LiveTls {
         if tls.cert_file.is_empty() {
             return Ok(None);
         }
-        let files = read(tls)?;
-        let config = build(tls, &files)?;
+        let Read { tls, files, config } = Self::read(tls)?;
         Ok(Some(Arc::new(Self {
             current: ArcSwap::from_pointee(config),
             source: Mutex::new(Source {
-                tls: tls.clone(),
+                tls,
                 in_force: files,
                 tried: None,
                 wrong: None,
@@ -133,19 +134,26 @@ impl LiveTls {
         self.current.load_full()
     }
 
-    /// Takes the files that a configuration names; connections that there are stay as they are.
+    /// Reads the files that a configuration names, and changes nothing yet.
     ///
     /// # Errors
-    /// Says which file is wrong, and how: what was in force stays.
-    pub(crate) fn set(&self, tls: &Tls) -> Result<(), TlsError> {
+    /// Says which file is wrong, and how.
+    pub(crate) fn read(tls: &Tls) -> Result<Read, TlsError> {
         let files = read(tls)?;
-        let config = build(tls, &files)?;
+        Ok(Read {
+            config: build(tls, &files)?,
+            tls: tls.clone(),
+            files,
+        })
+    }
+
+    /// Takes what was read; connections that there are stay as they are.
+    pub(crate) fn set(&self, read: Read) {
         let mut source = self.source.lock();
-        source.tls.clone_from(tls);
-        source.in_force = files;
+        source.tls = read.tls;
+        source.in_force = read.files;
         source.wrong = None;
-        self.current.store(Arc::new(config));
-        Ok(())
+        self.current.store(Arc::new(read.config));
     }
 
     /// What is wrong with the files as they are now; what was in force before serves on.
@@ -203,20 +211,11 @@ impl LiveTls {
 
 fn read(tls: &Tls) -> Result<Files, TlsError> {
     let read = |key, path: &str| {
-        let unreadable = |error| TlsError::Unreadable {
+        regular_file::read(path.as_ref(), LARGEST).map_err(|error| TlsError::Unreadable {
             key,
             path: path.to_owned(),
             error,
-        };
-        if !fs::metadata(path).map_err(unreadable)?.is_file() {
-            return Err(unreadable(io::Error::other("it is no file")));
-        }
-        let file = fs::File::open(path).map_err(unreadable)?;
-        let mut bytes = Vec::new();
-        file.take(LARGEST)
-            .read_to_end(&mut bytes)
-            .map_err(unreadable)?;
-        Ok(bytes)
+        })
     };
     Ok(Files {
         cert: read("tls.cert_file", &tls.cert_file)?,
@@ -287,7 +286,7 @@ fn certificates(
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::{fs, path::Path};
 
     use super::*;
 
@@ -315,7 +314,9 @@ mod tests {
         assert!(error().contains("tls.key_file") && error().contains("a private key"));
         fs::remove_file(&tls.key_file).unwrap();
         fs::create_dir(&tls.key_file).unwrap();
-        assert!(error().contains("it is no file"));
+        assert!(error().contains("no regular file"));
+        fs::write(&tls.cert_file, vec![b'\n'; LARGEST + 1]).unwrap();
+        assert!(error().contains("tls.cert_file") && error().contains("over"));
     }
 
     #[test]

@@ -22,20 +22,36 @@ use tower::Service;
 use super::CheckRpc;
 
 const CHECK: &str = "/tfps.v1.CheckService/Check";
+/// The largest message about a call or of a caller, in bytes.
+pub const LARGEST_CALL: usize = 64 << 10;
+/// The largest message of an administrator, in bytes, but for ...
+pub const LARGEST_OTHER: usize = 256 << 10;
+/// ... many entries of the lists: ten thousand fit with their reasons.
+pub const LARGEST_BULK: usize = 16 << 20;
+
+/// Whether a request brings many entries.
+pub(super) fn is_bulk(path: &str) -> bool {
+    matches!(
+        path,
+        "/tfps.v1.AdminService/PutEntries" | "/tfps.v1.AdminService/ImportEntries"
+    )
+}
 
 /// Every service of the API. Check, which each call waits for, is asked without the detours of the others: looking its
 /// path up and boxing its future three times cost as much as deciding.
 #[derive(Clone)]
 pub struct Dispatch {
     check: Arc<CheckRpc>,
+    bulk: Routes,
     all: Routes,
 }
 
 impl Dispatch {
-    /// Check as `check` answers it, everything else as `all` says, which knows Check too.
-    pub fn new(check: CheckRpc, all: Routes) -> Self {
+    /// Check as `check` answers it, what brings many entries as `bulk` does, everything else as `all`, which knows them too.
+    pub fn new(check: CheckRpc, bulk: Routes, all: Routes) -> Self {
         Self {
             check: Arc::new(check),
+            bulk: bulk.prepare(),
             all: all.prepare(),
         }
     }
@@ -54,12 +70,19 @@ impl Service<http::Request<Body>> for Dispatch {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        if request.uri().path() != CHECK {
-            return Either::Right(self.all.call(request));
+        let path = request.uri().path();
+        if path != CHECK {
+            let routes = if is_bulk(path) {
+                &mut self.bulk
+            } else {
+                &mut self.all
+            };
+            return Either::Right(routes.call(request));
         }
         let check = Check(Arc::clone(&self.check));
         Either::Left(Box::pin(async move {
-            let mut grpc = Grpc::new(StrictCodec::default());
+            let mut grpc = Grpc::new(StrictCodec::default())
+                .apply_max_message_size_config(Some(LARGEST_CALL), None);
             Ok(grpc.unary(check, request).await)
         }))
     }

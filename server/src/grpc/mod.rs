@@ -13,7 +13,8 @@ mod verify;
 
 pub use admin::AdminRpc;
 pub use check::CheckRpc;
-pub use dispatch::Dispatch;
+use dispatch::is_bulk;
+pub use dispatch::{Dispatch, LARGEST_BULK, LARGEST_CALL, LARGEST_OTHER};
 pub use ending::Endings;
 pub use learn::LearnRpc;
 pub(crate) use status::late_message;

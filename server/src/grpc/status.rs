@@ -137,6 +137,8 @@ pub(super) fn over_budget(name: &str, counted: Counted, most: usize, key: &str) 
     let (what, reason) = match counted {
         Counted::Request => ("requests in flight", "TOKEN_REQUESTS_IN_FLIGHT"),
         Counted::Stream => ("streams open", "TOKEN_STREAMS_OPEN"),
+        Counted::Bulk => ("changes of entries going on", "TOKEN_CHANGES_GOING_ON"),
+        Counted::Connection => ("connections", "TOKEN_CONNECTIONS"),
     };
     let mut details = info(reason, [("limit", most.to_string())]);
     details.set_retry_info(Some(Duration::from_millis(100)));

@@ -320,6 +320,9 @@ pub struct ResetRecord {
     /// When, in milliseconds since 1970.
     #[prost(int64, tag = "3")]
     pub at: i64,
+    /// Whether what its calls cost still counts: the numbers of calls alone were set to zero.
+    #[prost(bool, tag = "4")]
+    pub keeps_spent: bool,
 }
 
 /// What a [`Record`] that holds a decision begins with: field 1, length-delimited.

@@ -314,7 +314,16 @@ fn shipment(records: Vec<(Position, Record)>, position: Position) -> Shipment {
                 shipment.calls.push(call);
             }
             Some(Entry::Reset(reset)) => {
-                if let Ok(account) = AccountId::new(&reset.username, &reset.domain) {
+                let Ok(account) = AccountId::new(&reset.username, &reset.domain) else {
+                    continue;
+                };
+                if reset.keeps_spent {
+                    let own = usage.iter_mut().filter(|((other, _), _)| *other == account);
+                    for (_, counts) in own {
+                        (counts.business, counts.off_hours) = (0, 0);
+                    }
+                    shipment.recounts.push(account);
+                } else {
                     usage.retain(|(other, _), _| *other != account);
                     shipment.resets.push((account, reset.at));
                 }
@@ -365,6 +374,7 @@ mod tests {
             username: "alice".to_owned(),
             domain: "a.b".to_owned(),
             at: 0,
+            keeps_spent: false,
         };
         let reset = (
             Position::default(),

@@ -121,6 +121,17 @@ impl Learner {
                 call.account
             )));
         }
+        // A decision's id may be made up.
+        if holds
+            && known.is_none()
+            && ledger.is_some()
+            && !self.state.in_progress.add_undecided(call.account.domain())
+        {
+            return Err(LearnError::Full(format!(
+                "{} has as many calls in progress as a domain may have that were never asked about",
+                call.account.domain()
+            )));
+        }
         let day = match (&mut ledger, known) {
             (Some(ledger), Some(key)) => self.known(key, call, ledger, &mut record, now),
             _ => None,

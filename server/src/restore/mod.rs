@@ -335,6 +335,12 @@ fn replay(
                         .and_then(|id| state.ledger(&id));
                     if let Some(ledger) = ledger {
                         let mut ledger = ledger.lock();
+                        if reset.keeps_spent {
+                            if fresh {
+                                ledger.reset_calls();
+                            }
+                            continue;
+                        }
                         ledger.calls.assume_nothing();
                         if fresh {
                             let when = Timestamp::from_millisecond(reset.at).unwrap_or(at);

@@ -330,6 +330,8 @@ pub struct Shipment {
     pub calls: Vec<CallRecord>,
     /// The accounts whose counters were set to zero, and when, in milliseconds since 1970: theirs are deleted first.
     pub resets: Vec<(AccountId, i64)>,
+    /// The accounts whose numbers of calls were set to zero, and nothing else.
+    pub recounts: Vec<AccountId>,
     /// What is added to the usage of days.
     pub usage: Vec<DayUsage>,
     /// How many calls used a grant.

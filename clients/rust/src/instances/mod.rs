@@ -153,14 +153,26 @@ impl Instances {
         })
     }
 
-    /// Has a call decided within the deadline. A call with a Call-ID or an attempt's key is asked about again, elsewhere where there
+    /// Has a call decided within the deadline, beginning now ([`Self::check_since`]).
+    ///
+    /// # Errors
+    /// Why there is no decision.
+    pub async fn check(&self, request: CheckRequest) -> Result<CheckResponse, Unanswered> {
+        self.check_since(request, Instant::now()).await
+    }
+
+    /// Has a call decided within the deadline, which began when its switch asked. A call with a Call-ID or an attempt's key is asked about again, elsewhere where there
     /// is an elsewhere, when an instance breaks off: it counts once. An instance that has too much to do is asked again until the
     /// deadline.
     ///
     /// # Errors
     /// Why there is no decision.
-    pub async fn check(&self, request: CheckRequest) -> Result<CheckResponse, Unanswered> {
-        let deadline = Instant::now() + self.deadline;
+    pub async fn check_since(
+        &self,
+        request: CheckRequest,
+        since: Instant,
+    ) -> Result<CheckResponse, Unanswered> {
+        let deadline = since + self.deadline;
         let key = self.key(or(&request.call_id, &request.attempt_key));
         let repeatable = request.dry_run || is_repeatable(&request);
         let mut avoid: Option<&Arc<Instance>> = None;
@@ -168,6 +180,9 @@ impl Instances {
         let mut pause = OVERLOADED;
         loop {
             let asked = Instant::now();
+            if asked >= deadline {
+                return Err(Unanswered::Unavailable(Cause::Deadline));
+            }
             let Some((instance, link)) = self.find(key, avoid, deadline).await else {
                 return Err(Unanswered::Unavailable(cause));
             };
@@ -196,7 +211,8 @@ impl Instances {
                     cause
                 }
                 Err(_) => {
-                    if link.stayed_silent(asked) {
+                    // Who was given a moment may still answer.
+                    if asked.elapsed() >= self.deadline / 4 && link.stayed_silent(asked) {
                         instance.lost(&link);
                     }
                     Cause::Deadline

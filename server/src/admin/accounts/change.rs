@@ -149,6 +149,14 @@ impl Admin {
                 self.may_name(caller, known)?;
             }
         }
+        if change.policy.as_deref() == Some("") {
+            let resident = self.state.accounts.get(id);
+            let named = resident
+                .as_deref()
+                .and_then(|resident| resident.account.policy.as_deref());
+            let (to, from) = (self.policy_of(id, None), self.policy_of(id, named));
+            self.may_fall_back(caller, &to, &from, "account.policy: ")?;
+        }
         match change.pin.as_deref() {
             None | Some("") => Ok(None),
             Some(pin) => {

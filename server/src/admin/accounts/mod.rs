@@ -172,7 +172,7 @@ impl Admin {
             .await
             .map_err(|error| about(error.into(), id))?;
         // What its decisions that wait in the journal have counted is not the next one's of that name.
-        if let Err(error) = self.journal_reset(id) {
+        if let Err(error) = self.journal_reset(id, false) {
             tracing::warn!(account = %id, %error, "what a deleted account has used could not be forgotten");
         }
         tracing::info!(account = %id, by = caller.name, "an account was deleted");
@@ -211,7 +211,7 @@ impl Admin {
     }
 
     /// Sets an account's counters to zero, forgets its verifications: the failed ones, which ends a lock, and those that were passed
-    /// today, with what they raised for the day.
+    /// today, with what they raised for the day. Where the caller is bounded, these and what the day's calls cost still count.
     ///
     /// # Errors
     /// When there is none, the role or domain does not allow it, or the database or the journal fails.
@@ -224,24 +224,32 @@ impl Admin {
         let _place = self.changes.place(caller).await;
         let record = self.record(id).await?;
         self.store.forget_failures(id).await?;
-        self.store.forget_verified(id).await?;
+        let keeps_spent = self.is_bounded(caller);
+        if !keeps_spent {
+            self.store.forget_verified(id).await?;
+        }
         self.state.watch.failures.forget(id);
         if let Some(resident) = self.state.accounts.get(id) {
             let mut ledger = resident.ledger.lock();
-            self.journal_reset(id)
+            self.journal_reset(id, keeps_spent)
                 .map_err(|error| AdminError::Store(StoreError::Unavailable(error.to_string())))?;
-            ledger.reset(self.clock.now());
+            if keeps_spent {
+                ledger.reset_calls();
+            } else {
+                ledger.reset(self.clock.now());
+            }
         }
         tracing::info!(account = %id, by = caller.name, "an account's usage was reset");
         Ok(self.view(record))
     }
 
     /// Says in the journal that what an account has counted so far no longer counts.
-    fn journal_reset(&self, id: &AccountId) -> Result<(), JournalError> {
+    fn journal_reset(&self, id: &AccountId, keeps_spent: bool) -> Result<(), JournalError> {
         let reset = ResetRecord {
             username: id.username().to_owned(),
             domain: id.domain().to_owned(),
             at: self.clock.now().as_millisecond(),
+            keeps_spent,
         };
         self.journal
             .append(&Record {

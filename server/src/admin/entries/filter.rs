@@ -4,11 +4,12 @@ use tfps_engine::{
     lists::{EntryKind, EntryValue},
     number::E164,
 };
+use tokio::task::spawn_blocking;
 
 use crate::{
     admin::{Admin, AdminError},
     auth::Principal,
-    store::EntryFilter,
+    store::{EntryFilter, StoreError},
 };
 
 impl Admin {
@@ -26,7 +27,7 @@ impl Admin {
             filter.domain = caller.domain.as_deref().map(str::to_owned);
         }
         if let (Some(kind), Some([value])) = (filter.kind, filter.values.as_deref())
-            && let Ok(parsed) = EntryValue::parse(kind, value)
+            && let Ok(parsed) = EntryValue::kept(kind, value.trim())
         {
             filter.values = Some(vec![parsed.to_string()]);
         }
@@ -38,16 +39,16 @@ impl Admin {
             .ok_or_else(|| AdminError::field("filter.kind", "must be given with `matching`"))?;
         filter.values = Some(match kind {
             EntryKind::UserAgent => {
-                let patterns = EntryFilter {
-                    kind: Some(kind),
-                    ..EntryFilter::default()
-                };
-                let keys = self.store.entry_keys(&patterns).await?;
-                keys.into_iter()
-                    .filter(|key| key.value.matches_agent(matching))
-                    .map(|key| key.value.to_string())
-                    .chain(self.listed_agents(matching))
-                    .collect()
+                let snapshot = self.state.snapshot.load_full();
+                let (domain, agent) = (filter.domain.clone(), matching.to_owned());
+                // Patterns that no call has asked yet are made now.
+                let matching = spawn_blocking(move || {
+                    let patterns = snapshot.lists.patterns_matching(domain.as_deref(), &agent);
+                    patterns.map(str::to_owned).collect()
+                });
+                matching
+                    .await
+                    .map_err(|error| StoreError::Unavailable(error.to_string()))?
             }
             EntryKind::Number => values_matching_number(matching)?,
             EntryKind::Ip => values_matching_address(matching)?,

@@ -10,14 +10,15 @@ use tfps_engine::{
 
 use super::{EntryLine, MAX_REASON, domain_of, texts};
 use crate::{
-    admin::{Admin, AdminError},
+    admin::{Admin, AdminError, bounds::Allowable},
     auth::{Permission, Principal},
-    config::Domains,
     store::{EntryFilter, Written},
 };
 
 /// Lines of one import.
 const MAX_IMPORT: usize = 5_000_000;
+/// Lines that may be wrong in an import of a domain's.
+const MOST_WRONG: u64 = 1_000;
 /// Rejected lines that are told one by one.
 const TOLD: usize = 100;
 /// Lines that the refusal of an import names: an error travels in headers, which are bounded.
@@ -64,6 +65,9 @@ pub struct Import {
     imported: Imported,
     /// Entries that it may have.
     most: usize,
+    /// Lines that may still come, where that is bounded.
+    lines_left: Option<usize>,
+    allowable: Allowable,
 }
 
 impl Import {
@@ -75,11 +79,16 @@ impl Import {
         caller: &Principal,
         header: EntryLine,
         (replace, skip_invalid): (bool, bool),
-        domains: &Domains,
+        admin: &Admin,
     ) -> Result<Self, AdminError> {
         caller.require(Permission::Change)?;
         let domain = domain_of(caller, &header.domain, "header.domain")?;
         let (source, _) = texts(&header, "header.")?;
+        let most = match &caller.domain {
+            Some(domain) if header.kind == EntryKind::UserAgent => admin.room_for_patterns(domain),
+            Some(_) => admin.domains.max_entries,
+            None => MAX_IMPORT,
+        };
         Ok(Self {
             header,
             domain,
@@ -89,10 +98,10 @@ impl Import {
             reasons: SharedTexts::default(),
             entries: HashMap::new(),
             imported: Imported::default(),
-            most: match &caller.domain {
-                Some(_) => domains.max_entries,
-                None => MAX_IMPORT,
-            },
+            most,
+            // Some stand twice.
+            lines_left: caller.domain.is_some().then_some(2 * most),
+            allowable: admin.allowable(caller),
         })
     }
 
@@ -116,6 +125,12 @@ impl Import {
         if text.trim().is_empty() {
             return Ok(());
         }
+        if let Some(left) = &mut self.lines_left {
+            *left = left.checked_sub(1).ok_or_else(|| {
+                let problem = format!("is one more than {} of a domain's can have", 2 * self.most);
+                AdminError::field(line_field(number), problem)
+            })?;
+        }
         let (value, reason) = match self.header.kind {
             EntryKind::UserAgent => (text, ""),
             EntryKind::Ip | EntryKind::Number => text.split_once(',').unwrap_or((text, "")),
@@ -133,6 +148,14 @@ impl Import {
                     Ok(value)
                 }
             });
+        if let Ok(value) = &parsed {
+            self.allowable
+                .check(self.header.action, value)
+                .map_err(|problem| AdminError::Bounded {
+                    field: line_field(number),
+                    problem,
+                })?;
+        }
         match parsed {
             Ok(value) => {
                 if self.entries.len() >= self.most {
@@ -148,6 +171,10 @@ impl Import {
             }
             Err(why) => {
                 self.imported.rejected_count += 1;
+                if self.lines_left.is_some() && self.imported.rejected_count > MOST_WRONG {
+                    let problem = format!("is wrong, as are {MOST_WRONG} others: {why}");
+                    return Err(AdminError::field(line_field(number), problem));
+                }
                 if self.imported.rejected.len() < TOLD {
                     let value = printable(&line.chars().take(80).collect::<String>()).into_owned();
                     self.imported.rejected.push(RejectedLine {
@@ -188,13 +215,6 @@ impl Admin {
                 count: imported.rejected_count,
                 first: imported.rejected,
             });
-        }
-        for value in entries.keys() {
-            self.may_list(caller, header.action, value)
-                .map_err(|problem| AdminError::Bounded {
-                    field: format!("lines ({value})"),
-                    problem,
-                })?;
         }
         let mut changes = Vec::with_capacity(entries.len());
         if replace {

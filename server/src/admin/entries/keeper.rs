@@ -18,6 +18,9 @@ use crate::{
     store::{Store, StoreError, Written},
 };
 
+/// Changes that take long to write.
+const MANY: usize = 1_000;
+
 /// Why lists are not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ListError {
@@ -51,6 +54,8 @@ pub struct ListKeeper {
     store: Arc<dyn Store>,
     clock: Clock,
     turns: Turns,
+    /// One change that takes long is written at a time: the database has one writer, and others wait for it.
+    writing: tokio::sync::Mutex<()>,
 }
 
 impl ListKeeper {
@@ -61,6 +66,7 @@ impl ListKeeper {
             store,
             clock,
             turns: Turns::default(),
+            writing: tokio::sync::Mutex::default(),
         }
     }
 
@@ -114,6 +120,11 @@ impl ListKeeper {
         })
         .await
         .map_err(|error| StoreError::Unavailable(error.to_string()))??;
+        let _writing = if changes.len() > MANY {
+            Some(self.writing.lock().await)
+        } else {
+            None
+        };
         write(changes).await?;
         self.swap(&changed, &domains);
         Ok(())

@@ -69,17 +69,6 @@ impl Admin {
             .iter()
             .any(|feed| feed.name() == source)
     }
-
-    /// The patterns of lists of others that an agent matches.
-    pub(super) fn listed_agents(&self, agent: &str) -> Vec<String> {
-        let snapshot = self.state.snapshot.load_full();
-        let feeds = snapshot.lists.feeds().iter();
-        feeds
-            .flat_map(Feed::agents)
-            .filter(|pattern| pattern.matches_agent(agent))
-            .map(|pattern| pattern.to_string())
-            .collect()
-    }
 }
 
 fn page(feeds: &[Feed], filter: &EntryFilter, from: &Place, size: usize) -> Page {
@@ -120,7 +109,7 @@ fn page(feeds: &[Feed], filter: &EntryFilter, from: &Place, size: usize) -> Page
                     let kinds = [EntryKind::Ip, EntryKind::Number, EntryKind::UserAgent];
                     kinds
                         .into_iter()
-                        .filter_map(|kind| EntryValue::parse(kind, value).ok())
+                        .filter_map(|kind| EntryValue::kept(kind, value).ok())
                         .filter_map(|value| feed.entry(&value))
                         .for_each(&mut take);
                 }

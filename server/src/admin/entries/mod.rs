@@ -9,18 +9,23 @@ mod turns;
 pub use import::{Import, Imported, RejectedLine, line_field};
 pub use keeper::{ListError, ListKeeper};
 
-use std::sync::Arc;
-
-use self::listed::Place;
-use super::{Admin, AdminError, cursor, page_size};
-use crate::{
-    auth::{Permission, Principal},
-    store::{EntryCursor, EntryFilter, EntryRecord, Written},
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
 };
+
 use jiff::Timestamp;
 use tfps_engine::{
     call::{MAX_DOMAIN, domain_name, printable},
     lists::{Action, Change, EntryKey, EntryKind, EntryValue, ListEntry},
+};
+use tokio::task::spawn_blocking;
+
+use self::listed::Place;
+use super::{Admin, AdminError, bounds::Allowable, cursor, page_size};
+use crate::{
+    auth::{Permission, Principal},
+    store::{EntryCursor, EntryFilter, EntryRecord, StoreError, Written},
 };
 
 /// Entries in one request.
@@ -49,6 +54,13 @@ pub struct EntryLine {
     pub source: String,
     /// When it goes.
     pub expires_at: Option<Timestamp>,
+}
+
+/// Entries that are to be put, and the place of who puts them.
+#[derive(Debug)]
+pub struct ReadEntries {
+    changes: Vec<Change>,
+    place: super::places::Place,
 }
 
 impl Admin {
@@ -103,15 +115,15 @@ impl Admin {
         Ok((records, next.unwrap_or_default(), kept + listed.total))
     }
 
-    /// Makes or replaces entries, all or none.
+    /// Reads entries that are to be put.
     ///
     /// # Errors
-    /// When a field is wrong, the role or domain does not allow it, or the database fails.
-    pub async fn put_entries(
+    /// When a field is wrong, or the role or domain does not allow it.
+    pub async fn read_entries(
         &self,
-        caller: &Principal,
+        caller: &Arc<Principal>,
         lines: Vec<EntryLine>,
-    ) -> Result<Written, AdminError> {
+    ) -> Result<ReadEntries, AdminError> {
         caller.require(Permission::Change)?;
         if lines.is_empty() || lines.len() > MAX_PUT {
             return Err(AdminError::field(
@@ -119,38 +131,62 @@ impl Admin {
                 format!("are {}; 1 to {MAX_PUT} are possible", lines.len()),
             ));
         }
+        self.may_have_patterns(caller, &lines)?;
+        let place = self.changes.place(caller).await;
         let listed_at = self.clock.now().as_second();
-        let changes = lines
-            .iter()
-            .enumerate()
-            .map(|(index, line)| {
-                let field = format!("entries[{index}].");
-                let domain = domain_of(caller, &line.domain, &format!("{field}domain"))?;
-                let (source, reason) = texts(line, &field)?;
-                let value = EntryValue::parse(line.kind, &line.value)
-                    .map_err(|error| AdminError::field(format!("{field}value"), error))?;
-                self.may_list(caller, line.action, &value)
-                    .map_err(|problem| AdminError::Bounded {
-                        field: format!("{field}value"),
-                        problem,
-                    })?;
-                Ok(Change::Put(ListEntry {
-                    key: EntryKey {
-                        domain,
-                        value,
-                        source,
-                    },
-                    action: line.action,
-                    reason,
-                    listed_at,
-                    expires_at: line.expires_at.map(Timestamp::as_second),
-                }))
-            })
-            .collect::<Result<Vec<_>, AdminError>>()?;
+        let (allowable, caller) = (self.allowable(caller), Arc::clone(caller));
+        // Patterns take their time, and their place as long.
+        spawn_blocking(move || {
+            let changes = read(&caller, &allowable, &lines, listed_at)?;
+            Ok(ReadEntries { changes, place })
+        })
+        .await
+        .map_err(|error| StoreError::Unavailable(error.to_string()))?
+    }
+
+    /// Makes or replaces entries, all or none.
+    ///
+    /// # Errors
+    /// When the domain is full, or the database fails.
+    pub async fn put_entries(
+        &self,
+        caller: &Principal,
+        entries: ReadEntries,
+    ) -> Result<Written, AdminError> {
+        let ReadEntries { changes, place } = entries;
         let count = changes.len();
         let written = self.lists.change(changes, self.bounds(caller)).await?;
+        drop(place);
         tracing::info!(count, by = caller.name, "entries were put on the lists");
         Ok(written)
+    }
+
+    /// Whether there are no more patterns than the caller's domain may have, or has.
+    fn may_have_patterns(&self, caller: &Principal, lines: &[EntryLine]) -> Result<(), AdminError> {
+        let Some(domain) = &caller.domain else {
+            return Ok(());
+        };
+        let patterns = lines
+            .iter()
+            .filter(|line| line.kind == EntryKind::UserAgent);
+        let patterns: HashSet<&str> = patterns.map(|line| line.value.trim()).collect();
+        match self.room_for_patterns(domain) {
+            most if patterns.len() > most => Err(ListError::Full {
+                domain: domain.clone(),
+                count: patterns.len(),
+                what: "patterns on user agents",
+                most,
+                key: "domains.max_patterns",
+            }
+            .into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// How many patterns a domain may have: it may keep what it has.
+    pub(crate) fn room_for_patterns(&self, domain: &str) -> usize {
+        let (_, has) = self.state.snapshot.load().lists.len_of(domain);
+        self.domains.max_patterns.max(has)
     }
 
     /// Removes the entries that match.
@@ -201,6 +237,48 @@ impl Admin {
         );
         Ok(written.removed)
     }
+}
+
+/// Entries as they are written: the same pattern is read once.
+fn read(
+    caller: &Principal,
+    allowable: &Allowable,
+    lines: &[EntryLine],
+    listed_at: i64,
+) -> Result<Vec<Change>, AdminError> {
+    let mut patterns: HashMap<&str, EntryValue> = HashMap::new();
+    let mut changes = Vec::with_capacity(lines.len());
+    for (index, line) in lines.iter().enumerate() {
+        let field = format!("entries[{index}].");
+        let domain = domain_of(caller, &line.domain, &format!("{field}domain"))?;
+        let (source, reason) = texts(line, &field)?;
+        let value = match patterns.get(&*line.value) {
+            Some(value) if line.kind == EntryKind::UserAgent => value.clone(),
+            _ => EntryValue::parse(line.kind, &line.value)
+                .map_err(|error| AdminError::field(format!("{field}value"), error))?,
+        };
+        if line.kind == EntryKind::UserAgent {
+            patterns.insert(&line.value, value.clone());
+        }
+        allowable
+            .check(line.action, &value)
+            .map_err(|problem| AdminError::Bounded {
+                field: format!("{field}value"),
+                problem,
+            })?;
+        changes.push(Change::Put(ListEntry {
+            key: EntryKey {
+                domain,
+                value,
+                source,
+            },
+            action: line.action,
+            reason,
+            listed_at,
+            expires_at: line.expires_at.map(Timestamp::as_second),
+        }));
+    }
+    Ok(changes)
 }
 
 fn domain_of(caller: &Principal, domain: &str, field: &str) -> Result<Box<str>, AdminError> {

@@ -24,8 +24,8 @@ impl Turns {
             if all.len() >= MANY {
                 all.retain(|_, turn| Arc::strong_count(turn) > 1);
             }
-            let turn = |domain: &Box<str>| Arc::clone(all.entry(domain.clone()).or_default());
-            domains.iter().map(turn).collect()
+            let mut turn = |domain: &str| Arc::clone(all.entry(domain.into()).or_default());
+            domains.iter().map(|domain| turn(domain)).collect()
         };
         let mut taken = Vec::with_capacity(turns.len());
         for turn in turns {

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tfps_proto::v1::{self, import_entries_request::Part};
-use tokio::time::timeout;
+use tokio::{task::spawn_blocking, time::timeout};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{AdminRpc, Answer};
 use crate::{
-    admin::Import,
+    admin::{AdminError, Import},
     auth::Permission,
     grpc::{caller, convert, status, uninterrupted},
 };
@@ -50,9 +50,10 @@ pub(super) async fn put(
         .enumerate()
         .map(|(index, entry)| convert::entry::line(&format!("entries[{index}]"), entry))
         .collect::<Result<Vec<_>, _>>()?;
+    let entries = rpc.admin.read_entries(&caller, lines).await?;
     let admin = Arc::clone(&rpc.admin);
     let written =
-        uninterrupted(async move { Ok(admin.put_entries(&caller, lines).await?) }).await?;
+        uninterrupted(async move { Ok(admin.put_entries(&caller, entries).await?) }).await?;
     Ok(Response::new(v1::PutEntriesResponse {
         created: written.created,
         replaced: written.replaced,
@@ -88,24 +89,34 @@ pub(super) async fn import(
     let Some(Part::Header(header)) = first else {
         return Err(status::invalid("header", "must be the first message"));
     };
+    // What waits for its turn has brought nothing yet that takes memory.
+    let place = async { Ok(rpc.admin.imports.place(&caller).await) };
+    let place = ending.or(place).await?;
     let flags = (header.replace, header.skip_invalid);
-    let mut import = Import::start(
-        &caller,
-        convert::entry::header(header)?,
-        flags,
-        &rpc.admin.domains,
-    )?;
+    let header = convert::entry::header(header)?;
+    let mut import = Import::start(&caller, header, flags, &rpc.admin)?;
     while let Some(request) = ending.or(next(&mut parts)).await? {
         let Some(Part::Lines(lines)) = request.part else {
             return Err(status::invalid("lines", "must be what follows the header"));
         };
-        for (number, line) in (lines.first_line.max(1)..).zip(&lines.lines) {
-            import.line(number, line)?;
-        }
+        // Patterns take their time.
+        let read = spawn_blocking(move || {
+            for (number, line) in (lines.first_line.max(1)..).zip(&lines.lines) {
+                import.line(number, line)?;
+            }
+            Ok::<_, AdminError>(import)
+        });
+        import = read
+            .await
+            .map_err(|error| Status::internal(error.to_string()))??;
     }
     let admin = Arc::clone(&rpc.admin);
-    let imported =
-        uninterrupted(async move { Ok(admin.import_entries(&caller, import).await?) }).await?;
+    let imported = uninterrupted(async move {
+        let imported = admin.import_entries(&caller, import).await?;
+        drop(place);
+        Ok(imported)
+    })
+    .await?;
     Ok(Response::new(v1::ImportEntriesResponse {
         created: imported.written.created,
         replaced: imported.written.replaced,

@@ -2,7 +2,7 @@
 
 use std::{pin::Pin, sync::Arc};
 
-use futures::Stream;
+use futures::{Stream, StreamExt, stream};
 use tfps_engine::{
     call::{MAX_DOMAIN, MAX_USERNAME},
     training::NothingLearned,
@@ -41,7 +41,8 @@ pub(super) async fn train(
     let course = convert::training::course(&request)?;
     let (trainer, admin) = (Arc::clone(&rpc.trainer), Arc::clone(&rpc.admin));
     let accounts = trainer.accounts(&caller, &request.domain, &request.username, course)?;
-    let ending = rpc.endings.of(&caller);
+    let mut ending = rpc.endings.of(&caller);
+    let ended = ending.slot();
     let (sender, answers) = mpsc::channel(AHEAD);
     tokio::spawn(async move {
         let mut run = Run {
@@ -53,13 +54,13 @@ pub(super) async fn train(
             Err(error) => return drop(sender.send(Err(error.into())).await),
         };
         for id in accounts {
-            if let Some(status) = ending.now() {
-                return drop(sender.send(Err(status)).await);
-            }
-            if sender.is_closed() {
-                return;
-            }
-            let _place = admin.queries.place(&caller).await;
+            // Who has hung up wants no more accounts to be changed.
+            let place = tokio::select! {
+                biased;
+                _ = &mut ending => return,
+                () = sender.closed() => return,
+                place = admin.queries.place(&caller) => place,
+            };
             let trained = match trainer
                 .train(&id, course, &fraud, By::Token(&caller.name))
                 .await
@@ -67,6 +68,8 @@ pub(super) async fn train(
                 Ok(trained) => trained,
                 Err(error) => return drop(sender.send(Err(error.into())).await),
             };
+            // Others need it while the client reads.
+            drop(place);
             run.count(&trained);
             let is_kept = course != Course::DryRun;
             let mut told = progress(&run);
@@ -79,16 +82,25 @@ pub(super) async fn train(
                 }
                 _ => {}
             }
-            // Who has hung up wants no more accounts to be changed.
             let tells =
                 told.training.is_some() || told.left_out.is_some() || run.done.is_multiple_of(STEP);
-            if tells && sender.send(Ok(told)).await.is_err() {
-                return;
+            if !tells {
+                continue;
+            }
+            tokio::select! {
+                biased;
+                _ = &mut ending => return,
+                sent = sender.send(Ok(told)) => if sent.is_err() {
+                    return;
+                }
             }
         }
         let _ = sender.send(Ok(progress(&run))).await;
     });
-    Ok(Response::new(Box::pin(ReceiverStream::new(answers))))
+    let answers = ReceiverStream::new(answers);
+    let end = stream::once(async move { ended.get().cloned() })
+        .filter_map(async |status| status.map(Err));
+    Ok(Response::new(Box::pin(answers.chain(end))))
 }
 
 fn progress(run: &Run) -> v1::TrainAccountsResponse {

@@ -12,7 +12,7 @@ use tower::{Layer, Service};
 
 use super::{RefusedOr, refuse};
 use crate::{
-    auth::{Caller, Tokens},
+    auth::{Caller, Counted, Tokens},
     clock::Clock,
     connections::Connection,
     grpc::status,
@@ -88,8 +88,17 @@ where
                 return refuse(status::unauthenticated(why));
             }
         };
-        if let Some(connection) = connection {
-            connection.authenticated();
+        if let Some(connection) = connection
+            && let Err(too_many) = connection.authenticated(&principal)
+        {
+            connection.refused();
+            let status = status::over_budget(
+                &principal.name,
+                Counted::Connection,
+                too_many.most,
+                too_many.key,
+            );
+            return refuse(status);
         }
         request.extensions_mut().insert(Caller(principal));
         Either::Right(self.inner.call(request))

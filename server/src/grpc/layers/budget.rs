@@ -3,31 +3,35 @@
 
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use futures::future::Either;
-use http_body::{Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tonic::body::Body;
 use tower::{Layer, Service};
 
-use super::{RefusedOr, refuse};
+use super::{RefusedOr, refuse, unread};
 use crate::{
-    auth::{Caller, Counted, Role, Taken},
+    auth::{Caller, Counted, Permission, Principal, Role, Taken},
     config::Requests,
-    grpc::status,
+    connections::Connection,
+    grpc::{is_bulk, status},
     telemetry::Metrics,
 };
 
 /// What stays open as long as the client, or the server, likes.
-const STREAMS: [&str; 5] = [
+const STREAMS: [&str; 4] = [
     "/tfps.v1.CheckService/StreamChecks",
     "/tfps.v1.CheckService/WatchHangUps",
     "/tfps.v1.AdminService/WatchDecisions",
-    "/tfps.v1.AdminService/ImportEntries",
     "/tfps.v1.AdminService/TrainAccounts",
 ];
+/// What is answered from the database, at length.
+const ADMIN: &str = "/tfps.v1.AdminService/";
+/// How many changes of many entries one token may have going on.
+const MOST_BULK: usize = 4;
 
 /// How much one token may have going on.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +45,7 @@ struct Most {
 pub struct BudgetLayer {
     people: Most,
     switches: Most,
+    bound_switches: Most,
     metrics: Metrics,
 }
 
@@ -56,20 +61,31 @@ impl BudgetLayer {
                 requests: requests.max_in_flight_per_switch,
                 streams: requests.max_streams_per_switch,
             },
+            bound_switches: Most {
+                requests: requests.max_in_flight_per_bound_switch,
+                streams: requests.max_streams_per_switch,
+            },
             metrics,
         }
     }
 
-    fn most(&self, role: Role, counted: Counted) -> (usize, &'static str) {
-        let (most, keys) = match role {
-            Role::Admin | Role::Switch => (
+    fn most(&self, principal: &Principal, counted: Counted) -> (usize, &'static str) {
+        let (most, keys) = match (principal.role, &principal.domain) {
+            (Role::Switch, Some(_)) => (
+                self.bound_switches,
+                [
+                    "requests.max_in_flight_per_bound_switch",
+                    "requests.max_streams_per_switch",
+                ],
+            ),
+            (Role::Admin | Role::Switch, _) => (
                 self.switches,
                 [
                     "requests.max_in_flight_per_switch",
                     "requests.max_streams_per_switch",
                 ],
             ),
-            Role::DomainAdmin | Role::ReadOnly => (
+            (Role::DomainAdmin | Role::ReadOnly, _) => (
                 self.people,
                 [
                     "requests.max_in_flight_per_token",
@@ -78,8 +94,9 @@ impl BudgetLayer {
             ),
         };
         match counted {
-            Counted::Request => (most.requests, keys[0]),
             Counted::Stream => (most.streams, keys[1]),
+            Counted::Bulk => (MOST_BULK, "PutEntries, ImportEntries"),
+            Counted::Request | Counted::Connection => (most.requests, keys[0]),
         }
     }
 }
@@ -106,6 +123,8 @@ impl<S> Budget<S> {
     fn counted(path: &str) -> Counted {
         if STREAMS.contains(&path) {
             Counted::Stream
+        } else if is_bulk(path) {
+            Counted::Bulk
         } else {
             Counted::Request
         }
@@ -130,21 +149,46 @@ where
             return Either::Right(Budgeted {
                 inner: self.inner.call(request),
                 taken: None,
-                is_stream: false,
+                counts: Counts::WhileAnswered,
             });
         };
-        let counted = Self::counted(request.uri().path());
-        let (most, key) = self.layer.most(principal.role, counted);
+        let path = request.uri().path();
+        let counted = Self::counted(path);
+        // Before a message comes that may be large.
+        if counted == Counted::Bulk
+            && let Err(refusal) = principal.require(Permission::Change)
+        {
+            return refuse(refusal.into());
+        }
+        let (most, key) = self.layer.most(principal, counted);
         let Some(taken) = principal.load.take(counted, most) else {
             self.layer.metrics.shed.inc();
             return refuse(status::over_budget(&principal.name, counted, most, key));
         };
+        let connection = request.extensions().get::<Arc<Connection>>();
+        let counts = match connection {
+            _ if counted == Counted::Stream => Counts::UntilSent,
+            Some(connection) if path.starts_with(ADMIN) => {
+                Counts::UntilSentOrCut(Arc::clone(connection))
+            }
+            _ => Counts::WhileAnswered,
+        };
         Either::Right(Budgeted {
             inner: self.inner.call(request),
             taken: Some(taken),
-            is_stream: counted == Counted::Stream,
+            counts,
         })
     }
+}
+
+/// How long a request counts for its token.
+enum Counts {
+    /// Until its answer is there.
+    WhileAnswered,
+    /// Until its answers are sent.
+    UntilSent,
+    /// The same; a client that takes nothing of it loses its connection.
+    UntilSentOrCut(Arc<Connection>),
 }
 
 pin_project! {
@@ -153,7 +197,7 @@ pin_project! {
         #[pin]
         inner: F,
         taken: Option<Taken>,
-        is_stream: bool,
+        counts: Counts,
     }
 }
 
@@ -166,47 +210,16 @@ where
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let answer = ready!(this.inner.poll(context));
-        if !*this.is_stream {
-            return Poll::Ready(answer);
-        }
-        // It counts until its last message.
-        Poll::Ready(answer.map(|response| {
-            response.map(|inner| {
-                Body::new(Counting {
-                    inner,
-                    _taken: this.taken.take(),
-                })
-            })
-        }))
-    }
-}
-
-pin_project! {
-    /// The answers of a stream that counts for its token.
-    struct Counting {
-        #[pin]
-        inner: Body,
-        _taken: Option<Taken>,
-    }
-}
-
-impl http_body::Body for Counting {
-    type Data = <Body as http_body::Body>::Data;
-    type Error = <Body as http_body::Body>::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        self.project().inner.poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        let taken = this.taken.take();
+        Poll::Ready(match this.counts {
+            Counts::WhileAnswered => answer,
+            Counts::UntilSent => {
+                answer.map(|answer| answer.map(|body| unread::counted(body, taken)))
+            }
+            Counts::UntilSentOrCut(connection) => answer.map(|answer| {
+                answer.map(|body| unread::awaited(body, taken, Arc::clone(connection)))
+            }),
+        })
     }
 }
 
@@ -233,7 +246,8 @@ mod tests {
             }
         }
         streams.sort_unstable();
-        let mut counted = STREAMS.map(str::to_owned);
+        let mut counted = STREAMS.map(str::to_owned).to_vec();
+        counted.push("/tfps.v1.AdminService/ImportEntries".to_owned());
         counted.sort_unstable();
         assert_eq!(streams, counted);
     }

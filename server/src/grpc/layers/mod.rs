@@ -7,6 +7,7 @@ mod budget;
 mod deadline;
 mod open;
 mod request_log;
+mod unread;
 
 pub use admission::AdmissionLayer;
 pub use authentication::AuthenticationLayer;

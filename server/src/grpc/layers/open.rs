@@ -36,21 +36,39 @@ const IDLE: Duration = Duration::from_secs(10);
 /// How long what has ended may take to be read.
 const UNREAD: Duration = Duration::from_secs(5);
 
-/// What may be open at once to one address (to one connection where it has shown a token), and in all to those that have not.
-fn limits(kind: OpenKind) -> (usize, usize) {
-    match kind {
-        OpenKind::Check => (64, 4_096),
-        OpenKind::Watch => (256, 2_048),
-        OpenKind::Reflection => (8, 64),
+/// What may be open at once.
+struct Limits {
+    /// To one address, or to one connection where it has shown a token.
+    one: usize,
+    /// To all that have shown none.
+    unauthenticated: usize,
+    /// To all that have.
+    authenticated: usize,
+}
+
+fn limits(kind: OpenKind) -> Limits {
+    let (one, unauthenticated, authenticated) = match kind {
+        OpenKind::Check => (64, 4_096, 8_192),
+        OpenKind::Watch => (256, 2_048, 8_192),
+        OpenKind::Reflection => (8, 64, 256),
+    };
+    Limits {
+        one,
+        unauthenticated,
+        authenticated,
     }
 }
+
+/// What is open, by its kind.
+type OpenInAll = Arc<[AtomicUsize; 3]>;
 
 /// Answers what is open to anybody itself, and passes on everything else.
 #[derive(Clone, Debug)]
 pub struct OpenLayer {
     routes: Routes,
     stopping: Stopping,
-    all: Arc<[AtomicUsize; 3]>,
+    unauthenticated: OpenInAll,
+    authenticated: OpenInAll,
     metrics: Metrics,
 }
 
@@ -60,7 +78,8 @@ impl OpenLayer {
         Self {
             routes: routes.prepare(),
             stopping,
-            all: Arc::default(),
+            unauthenticated: Arc::default(),
+            authenticated: Arc::default(),
             metrics,
         }
     }
@@ -122,7 +141,9 @@ impl OpenLayer {
         };
         let Some(place) = self.place(kind, &connection) else {
             self.metrics.open_refused.inc();
-            return status::too_many_open(limits(kind).0).into_http();
+            // Answers to it that nobody reads would fill the memory as well.
+            connection.refused();
+            return status::too_many_open(limits(kind).one).into_http();
         };
         let (request, seen) = if kind == OpenKind::Watch {
             (request, None)
@@ -130,9 +151,8 @@ impl OpenLayer {
             let (request, seen) = seen(request);
             (request, Some(seen))
         };
-        let response = match timeout(PATIENCE, self.routes.call(request)).await {
-            Ok(Ok(response)) => response,
-            Err(_) => return status::late(PATIENCE).into_http(),
+        let Ok(Ok(response)) = timeout(PATIENCE, self.routes.call(request)).await else {
+            return status::late(PATIENCE).into_http();
         };
         let (finished, until_finished) = oneshot::channel::<Infallible>();
         if let Some(seen) = seen {
@@ -152,24 +172,23 @@ impl OpenLayer {
     }
 
     fn place(&self, kind: OpenKind, connection: &Arc<Connection>) -> Option<OpenPlace> {
-        let (most, most_in_all) = limits(kind);
+        let limits = limits(kind);
         let is_authenticated = connection.is_authenticated();
-        let mut place = OpenPlace {
+        let (all, most) = if is_authenticated {
+            (&self.authenticated, limits.authenticated)
+        } else {
+            (&self.unauthenticated, limits.unauthenticated)
+        };
+        let place = OpenPlace {
             kind,
             connection: Arc::clone(connection),
             of_connection: is_authenticated,
-            all: None,
+            all: Arc::clone(all),
         };
-        if place.counter().fetch_add(1, Ordering::Relaxed) >= most {
-            return None;
-        }
-        if !is_authenticated {
-            place.all = Some(Arc::clone(&self.all));
-            if self.all[kind as usize].fetch_add(1, Ordering::Relaxed) >= most_in_all {
-                return None;
-            }
-        }
-        Some(place)
+        // Both, so that the place gives both back.
+        let one = place.counter().fetch_add(1, Ordering::Relaxed);
+        let in_all = all[kind as usize].fetch_add(1, Ordering::Relaxed);
+        (one < limits.one && in_all < most).then_some(place)
     }
 }
 
@@ -191,7 +210,7 @@ struct OpenPlace {
     kind: OpenKind,
     connection: Arc<Connection>,
     of_connection: bool,
-    all: Option<Arc<[AtomicUsize; 3]>>,
+    all: OpenInAll,
 }
 
 impl OpenPlace {
@@ -208,9 +227,7 @@ impl OpenPlace {
 impl Drop for OpenPlace {
     fn drop(&mut self) {
         self.counter().fetch_sub(1, Ordering::Relaxed);
-        if let Some(all) = &self.all {
-            all[self.kind as usize].fetch_sub(1, Ordering::Relaxed);
-        }
+        self.all[self.kind as usize].fetch_sub(1, Ordering::Relaxed);
     }
 }
 

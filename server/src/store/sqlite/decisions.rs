@@ -21,6 +21,7 @@ pub(super) async fn ship(
 ) -> Result<(), StoreError> {
     insert_decisions(connection, &shipment.decisions).await?;
     usage::forget(connection, &shipment.resets).await?;
+    usage::recount(connection, &shipment.recounts).await?;
     usage::add(connection, &shipment.usage).await?;
     for (id, calls) in &shipment.grants {
         sqlx::query("UPDATE grants SET used = used + ? WHERE id = ?")

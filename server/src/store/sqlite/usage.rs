@@ -26,6 +26,23 @@ pub(super) async fn forget(
     Ok(())
 }
 
+/// Sets the numbers of calls to zero that were counted for accounts.
+pub(super) async fn recount(
+    connection: &mut SqliteConnection,
+    accounts: &[AccountId],
+) -> Result<(), StoreError> {
+    for account in accounts {
+        sqlx::query(
+            "UPDATE usage_days SET business = 0, off_hours = 0 WHERE domain = ? AND username = ?",
+        )
+        .bind(account.domain())
+        .bind(account.username())
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
 /// Calls in progress of accounts whose counters were set to zero are charged for from then on.
 pub(super) async fn forgive(
     connection: &mut SqliteConnection,
