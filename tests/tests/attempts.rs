@@ -8,6 +8,7 @@ use tfps_client::v1::{self, CallEvent, CheckRequest};
 use tfps_tests::{
     Server,
     claims::names,
+    clock,
     scene::{HOME_NUMBER, LONDON, SOMALIA, call, from, key, limits, setting},
 };
 
@@ -35,7 +36,7 @@ fn attempt(dialed: &str) -> CheckRequest {
     }
 }
 
-fn with_key(key: impl ToString) -> CheckRequest {
+fn with_key(key: impl std::fmt::Display) -> CheckRequest {
     CheckRequest {
         attempt_key: key.to_string(),
         ..attempt(HOME_NUMBER)
@@ -353,7 +354,7 @@ async fn a_short_call_s_end_settles_no_long_one_with_the_same_call_id() {
         })
         .await;
     let tell = async |call: v1::CallProgress| learn(&server, call).await;
-    let now = jiff::Timestamp::now().as_second();
+    let now = clock::now().as_second();
     let ago = |seconds: i64| {
         Some(prost_types::Timestamp {
             seconds: now - seconds,

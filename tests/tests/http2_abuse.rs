@@ -426,9 +426,12 @@ async fn a_connection_without_a_valid_token_asks_only_so_often() {
 /// One thing that is done to a connection, again and again, as long as the server takes it.
 type Abuse = fn(u32) -> Vec<u8>;
 
+/// Its name, the settings that it begins with, and what is done.
+type Named = (&'static str, &'static [(u16, u32)], Abuse);
+
 #[tokio::test]
 async fn abused_connections_hinder_nobody() {
-    let abuses: [(&str, &[(u16, u32)], Abuse); 9] = [
+    let abuses: [Named; 9] = [
         ("settings alone", &[], |_| Vec::new()),
         ("half headers", &[], |round| {
             if round == 0 {

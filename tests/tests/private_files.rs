@@ -40,7 +40,7 @@ async fn in_a_directory_that_was_there_nothing_is_readable_by_others() {
     let mut server = Command::default().data_dir(&dir).start().await;
     server.check(call("alice", HOME_NUMBER)).await;
     let open = open_to_others(&dir);
-    assert_eq!(open, [dir.clone()], "of files none is");
+    assert_eq!(open, std::slice::from_ref(&dir), "of files none is");
     assert!(server.said().contains("chmod 700"), "{}", server.said());
     // As an older version left it.
     server.terminate();

@@ -21,6 +21,9 @@ use tonic::{Request, Status, transport::Channel};
 /// An address that callers of several tenants share.
 const OFFICE: &str = "203.0.113.20";
 
+/// What somebody would have changed in a policy.
+type Change<'c> = &'c dyn Fn(&mut v1::Policy);
+
 async fn tenant(server: &Server, role: Role) -> Client {
     server.client_of(&server.token(role, DOMAIN).await).await
 }
@@ -675,7 +678,7 @@ async fn a_domain_admin_may_tighten_its_policies_and_not_loosen_them() {
         })
         .await;
     let client = tenant(&server, Role::DomainAdmin).await;
-    let put = async |client: &Client, change: &dyn Fn(&mut v1::Policy)| {
+    let put = async |client: &Client, change: Change<'_>| {
         let request = v1::GetPolicyRequest {
             name: "default".to_owned(),
             domain: String::new(),
@@ -699,7 +702,7 @@ async fn a_domain_admin_may_tighten_its_policies_and_not_loosen_them() {
     })
     .await
     .unwrap();
-    let bounded: [(&str, &dyn Fn(&mut v1::Policy)); 9] = [
+    let bounded: [(&str, Change<'_>); 9] = [
         ("policy.monitor", &|policy| policy.monitor = true),
         ("policy.rules", &|policy| {
             policy.rules = vec![setting(Rule::Risk, RuleMode::Off)];

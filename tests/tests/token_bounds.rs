@@ -328,14 +328,19 @@ async fn a_switch_of_one_domain_leaves_others_their_places() {
         .write_all(&frame(HEADERS, END_HEADERS, 1, &block))
         .await
         .unwrap();
-    let client = server.client_of(&bound).await;
     eventually("it has one in flight", async || {
-        let error = client.check(call("alice", HOME_NUMBER)).await.err()?;
-        let rejection = error.rejection()?;
-        let key = "requests.max_in_flight_per_bound_switch";
-        rejection.message.contains(key).then_some(())
+        let metrics = server.http_get("/metrics").await;
+        let mut lines = metrics.lines();
+        lines
+            .any(|line| line == "tfps_requests_in_flight 1")
+            .then_some(())
     })
     .await;
+    let client = server.client_of(&bound).await;
+    let refused = client.check(call("alice", HOME_NUMBER)).await.unwrap_err();
+    let rejection = refused.rejection().unwrap();
+    let key = "requests.max_in_flight_per_bound_switch";
+    assert!(rejection.message.contains(key), "{rejection:?}");
     let unbound = server.token(v1::Role::Switch, "").await;
     let unbound = server.client_of(&unbound).await;
     assert!(unbound.check(call("alice", HOME_NUMBER)).await.is_ok());

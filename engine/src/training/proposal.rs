@@ -67,7 +67,7 @@ pub enum NothingLearned {
 
 /// Proposes limits for an account: the average of its days and twice their standard deviation, at least 1 and at most the policy's
 /// maxima. No limit is raised above what the account has used on one day, so that no account can be walked up within its limits, nor to more than
-/// [`GROWTH`] times what it is. Limits of calls at once stay where the switch does not tell enough to know them.
+/// three times what it is. Limits of calls at once stay where the switch does not tell enough to know them.
 ///
 /// Countries that the policy only reported are opened, but none that it blocks, none of high risk, and none of which the prediction objects to a
 /// quarter of the calls; those that nobody calls are closed where a caller can open them again.

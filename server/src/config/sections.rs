@@ -141,6 +141,10 @@ impl Default for DomainAdmins {
 /// Calls in progress.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[expect(
+    clippy::manual_non_exhaustive,
+    reason = "the private field is a key that is no more"
+)]
 pub struct Calls {
     /// How long an attempt that is asked again gives the same decision, in seconds.
     pub repeat_seconds: u32,

@@ -66,7 +66,7 @@ pub struct Pending {
 }
 
 /// Every challenge that waits. Calls make it grow, and when there is no room, what has waited longest goes: of the same account, of the
-/// same network, of the same domain, of the same [`Class`]. So strangers, who can invent accounts, displace nobody but strangers; and of
+/// same network, of the same domain, of the same class. So strangers, who can invent accounts, displace nobody but strangers; and of
 /// these, not those who are in the IVR already, unless they get there from the same network.
 #[derive(Debug)]
 pub struct Challenges {
