@@ -88,8 +88,9 @@ where
     pub(crate) async fn serve(&self, stream: TcpStream, place: Place) {
         let connection = place.connection();
         tokio::select! {
-            () = connection.to_be_cut() => {}
+            biased;
             () = self.begin(stream, connection) => {}
+            () = connection.to_be_cut() => {}
         }
     }
 

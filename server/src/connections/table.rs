@@ -16,7 +16,7 @@ use std::{
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::sleep};
 
 use crate::{
     auth::{Counted, Principal, Role, Taken},
@@ -26,6 +26,8 @@ use crate::{
 /// Requests in a row that are refused, for their token or as too many, after which a connection is cut: answers to them that nobody reads would
 /// otherwise fill the memory.
 const MAX_REFUSED: u32 = 64;
+/// How long the answers that say so may take to be sent.
+const LAST_ANSWERS: Duration = Duration::from_millis(50);
 /// How often the log tells that connections are refused or cut.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
@@ -418,9 +420,12 @@ impl Connection {
         self.is_cut.load(Ordering::Relaxed)
     }
 
-    /// Waits until it is to end.
+    /// Waits until it is to end. Where too many requests in a row were refused, the answers that say so have a moment to be sent.
     pub(crate) async fn to_be_cut(&self) {
         self.cut.notified().await;
+        if self.refused.load(Ordering::Relaxed) > MAX_REFUSED {
+            sleep(LAST_ANSWERS).await;
+        }
     }
 
     /// What is being answered on it without a token.
