@@ -15,6 +15,8 @@ const REMEMBERED: i64 = 4 * 3_600;
 /// How many calls that are only remembered there are at the most: a switch that never tells what becomes of its calls must
 /// not make deciding slow.
 const UNTOLD: usize = 256;
+/// How many of the oldest are forgotten when there are too many: all others move each time.
+const FORGOTTEN_AT_ONCE: usize = 32;
 
 /// How many calls of an account a switch can tell of at once: what is asked of an account looks at each of them.
 const MOST: usize = 4_096;
@@ -242,27 +244,35 @@ impl OpenCalls {
     /// Remembers a call that was allowed.
     pub fn allow(&mut self, call: OpenCall, at: Timestamp) {
         let now = at.as_second();
-        self.0.retain(|call| call.lasts(now));
-        match self.get_mut(call.key) {
-            Some(other) => {
-                other.holds |= call.holds;
-                other.until = other.until.max(call.until);
-                other.number = call.number;
-                other.emergency = call.emergency;
-                other.tariff = call.tariff;
-                other.decided |= call.decided;
-                other.assumed_seconds = other.assumed_seconds.saturating_add(call.assumed_seconds);
-            }
-            None => {
-                let untold = self.0.iter().filter(|call| call.is_untold(now));
-                if untold.count() >= UNTOLD
-                    && let Some(oldest) = self.0.iter().position(|call| call.is_untold(now))
-                {
-                    self.0.remove(oldest);
-                }
-                self.0.push(call);
-            }
+        let (mut known, mut over, mut untold) = (false, false, 0);
+        for other in &self.0 {
+            let lasts = other.lasts(now);
+            over |= !lasts;
+            known |= lasts && other.key == call.key;
+            untold += usize::from(lasts && other.is_untold(now));
         }
+        if over {
+            self.0.retain(|other| other.lasts(now));
+        }
+        if known && let Some(other) = self.get_mut(call.key) {
+            other.holds |= call.holds;
+            other.until = other.until.max(call.until);
+            other.number = call.number;
+            other.emergency = call.emergency;
+            other.tariff = call.tariff;
+            other.decided |= call.decided;
+            other.assumed_seconds = other.assumed_seconds.saturating_add(call.assumed_seconds);
+            return;
+        }
+        if untold >= UNTOLD {
+            let mut more = FORGOTTEN_AT_ONCE;
+            self.0.retain(|other| {
+                let forgotten = more > 0 && other.is_untold(now);
+                more -= usize::from(forgotten);
+                !forgotten
+            });
+        }
+        self.0.push(call);
     }
 
     /// Whether there is no room for one call more that the switch tells of.
