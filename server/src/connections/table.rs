@@ -574,7 +574,7 @@ mod tests {
         for _ in 0..=MAX_REFUSED {
             place.connection().refused();
         }
-        assert!(is_cut(&place));
+        assert!(place.connection().is_cut());
     }
 
     #[test]
