@@ -1,7 +1,8 @@
 //! Compiles the numbering plans of the world into tables that the engine walks digit by digit.
 //!
 //! libphonenumber describes every territory by regular expressions. Matching them takes microseconds a number; a
-//! decision has two in all. So all patterns of all territories are determinized here into one automaton over digits.
+//! decision has two in all. So all patterns of all territories are determinized here into one automaton over digits, and the
+//! prefixes and short numbers, which are few and short, are listed as sequences of digits.
 //!
 //! ```text
 //! metadata  (patterns by territory)  ──▶ automaton (one row of ten successors a state)  ──▶ tables (OUT_DIR)
@@ -13,6 +14,10 @@ mod automaton;
 mod metadata;
 #[path = "src/number/iso3166.rs"]
 mod places;
+#[path = "build/sequences.rs"]
+mod sequences;
+#[path = "build/short_numbers.rs"]
+mod short_numbers;
 #[path = "build/tables.rs"]
 mod tables;
 
@@ -20,7 +25,12 @@ use std::error::Error;
 use std::path::PathBuf;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    for input in ["build.rs", "build", "src/number/iso3166.rs"] {
+    for input in [
+        "build.rs",
+        "build",
+        "src/number/iso3166.rs",
+        "data/short-numbers.tsv",
+    ] {
         println!("cargo::rerun-if-changed={input}");
     }
     let out_dir = PathBuf::from(std::env::var("OUT_DIR")?);
@@ -32,6 +42,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         starts.push(automaton.add(calling_code)?);
     }
 
+    let short_numbers =
+        short_numbers::ShortNumbers::read(&std::fs::read_to_string("data/short-numbers.tsv")?)?;
     let outcomes = tables::outcomes(&automaton);
     std::fs::write(
         out_dir.join("states.bin"),
@@ -45,7 +57,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("first_digits.rs", tables::first_digits(&calling_codes)?),
         ("territories.rs", tables::territories(&calling_codes)),
         ("outcomes.rs", tables::outcomes_table(&outcomes)),
-        ("dialing.rs", tables::dialing(&calling_codes)),
+        (
+            "dialing.rs",
+            tables::dialing(&calling_codes, &short_numbers),
+        ),
     ] {
         std::fs::write(out_dir.join(file), table)?;
     }

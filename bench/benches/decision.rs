@@ -4,7 +4,6 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use tfps_bench::{house::House, quick, workload::Scale};
-use tfps_engine::number::plan;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -57,7 +56,7 @@ fn decision(criterion: &mut Criterion) {
                 house
                     .policy()
                     .dial_plan
-                    .normalize(&call.attempt.dialed)
+                    .destination(&call.attempt.dialed)
                     .ok()
             })
             .collect();
@@ -79,8 +78,7 @@ fn decision(criterion: &mut Criterion) {
         bencher.iter(|| {
             turn += 1;
             let dialed = &house.turn(turn).0.attempt.dialed;
-            let number = dial_plan.normalize(black_box(dialed)).ok()?;
-            Some(black_box(plan::look_up(&number)))
+            black_box(dial_plan.read(black_box(dialed)).number().ok())
         });
     });
     group.finish();

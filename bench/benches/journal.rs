@@ -114,7 +114,7 @@ fn record() -> Record {
             decided_at: 1_780_930_800_123,
             username: "00012345xyz".into(),
             domain: "pbx0123.example.net".into(),
-            dialed_number: "00442079460123".into(),
+            dialed_number: "011442079460123".into(),
             e164: "442079460123".into(),
             caller_number: "12125550123".into(),
             source_ip: "23.45.67.89".into(),

@@ -265,7 +265,7 @@ pub(crate) fn allowed_call() -> v1::CheckRequest {
     let (username, domain) = workload::account_name(7);
     v1::CheckRequest {
         account: Some(v1::AccountKey { username, domain }),
-        dialed_number: "00442079460123".to_owned(),
+        dialed_number: "011442079460123".to_owned(),
         caller_number: "12125550123".to_owned(),
         source_ip: workload::source(7).to_string(),
         user_agent: "Yealink SIP-T46S 66.85.0.5".to_owned(),

@@ -106,7 +106,7 @@ pub fn policy() -> PolicyDocument {
 pub fn listed_numbers(count: usize) -> Vec<String> {
     const CODES: [&str; 12] = [
         "88213", "88299", "25263", "22490", "26377", "22020", "23188", "24897", "67743", "44703",
-        "49180", "1900",
+        "49180", "44909",
     ];
     let mut random = Random(3);
     let mut seen = HashSet::with_capacity(count);
@@ -236,12 +236,12 @@ fn call(at: usize, accounts: usize, listed: &Listed<'_>, random: &mut Random) ->
     let attempt = &mut call.attempt;
     call.expected = match at % 60 {
         0..=3 => {
-            attempt.dialed = format!("00493023125{:03}", random.below(1_000));
+            attempt.dialed = format!("011493023125{:03}", random.below(1_000));
             Code::V03
         }
         4..=6 => {
             let listed = &listed.numbers[random.below(listed.numbers.len())];
-            attempt.dialed = format!("00{listed}{:03}", random.below(1_000));
+            attempt.dialed = format!("011{listed}{:03}", random.below(1_000));
             Code::R03
         }
         7..=9 => {
@@ -260,11 +260,11 @@ fn call(at: usize, accounts: usize, listed: &Listed<'_>, random: &mut Random) ->
             Code::R16
         }
         12 | 13 => {
-            attempt.dialed = format!("0053782{:05}", random.below(100_000));
+            attempt.dialed = format!("01153782{:05}", random.below(100_000));
             Code::R06
         }
         14 => {
-            attempt.dialed = format!("00999{:07}", random.below(10_000_000));
+            attempt.dialed = format!("011999{:07}", random.below(10_000_000));
             Code::R07
         }
         15 => {
@@ -273,12 +273,12 @@ fn call(at: usize, accounts: usize, listed: &Listed<'_>, random: &mut Random) ->
         }
         16 => {
             // A call that stays in the home country skips the rules on countries.
-            attempt.dialed = format!("0044207946{:04}", random.below(10_000));
+            attempt.dialed = format!("01144207946{:04}", random.below(10_000));
             call.source.country = Country::from_code("BR").ok();
             Code::V02
         }
         17 => {
-            attempt.dialed = format!("0044207946{:04}", random.below(10_000));
+            attempt.dialed = format!("01144207946{:04}", random.below(10_000));
             call.source.country = None;
             Code::R05
         }
@@ -301,7 +301,7 @@ fn ordinary_number(random: &mut Random) -> String {
     match random.below(4) {
         0 => format!("1212555{last:04}"),
         1 => format!("+1416555{last:04}"),
-        2 => format!("0044207946{last:04}"),
+        2 => format!("01144207946{last:04}"),
         _ => format!("01144161496{last:04}"),
     }
 }

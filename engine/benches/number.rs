@@ -26,7 +26,7 @@ fn number(criterion: &mut Criterion) {
         .iter()
         .map(|dialed| {
             dial_plan
-                .normalize(dialed)
+                .destination(dialed)
                 .expect("it was made from a number")
         })
         .collect();
@@ -34,7 +34,7 @@ fn number(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("number");
     group.bench_function("normalize", |bencher| {
         let mut next = dialed.iter().cycle();
-        bencher.iter(|| dial_plan.normalize(black_box(next.next()?)).ok());
+        bencher.iter(|| dial_plan.destination(black_box(next.next()?)).ok());
     });
     group.bench_function("look_up", |bencher| {
         let mut next = numbers.iter().cycle();
@@ -43,8 +43,8 @@ fn number(criterion: &mut Criterion) {
     group.bench_function("normalize and look_up", |bencher| {
         let mut next = dialed.iter().cycle();
         bencher.iter(|| {
-            let number = dial_plan.normalize(black_box(next.next()?)).ok()?;
-            Some(plan::look_up(&number))
+            let number = dial_plan.read(black_box(next.next()?)).number().ok()?;
+            Some(number)
         });
     });
     group.finish();

@@ -46,6 +46,8 @@ pub(crate) struct Outcome {
     pub(crate) slot: u8,
     /// The territory of a number that goes on from here to where no plan follows.
     pub(crate) slot_beyond: u8,
+    /// The territories, as bits by slot, in whose plans the number that ends here is valid: services may be many's.
+    pub(crate) valid_in: u32,
 }
 
 impl Default for Automaton {
@@ -191,6 +193,7 @@ impl Unrolling<'_> {
             kind,
             slot,
             slot_beyond: only.unwrap_or(0),
+            valid_in: self.valid_in(state, digits),
         };
         let unrolled = Unrolled {
             row: self.automaton.intern(Row { next, outcome })?,
@@ -226,6 +229,14 @@ impl Unrolling<'_> {
                 };
                 chosen.then(|| (slot as u8, kind(slot)))
             })
+    }
+
+    fn valid_in(&self, state: StateID, digits: usize) -> u32 {
+        let matches = self.matches(state);
+        let territories = self.calling_code.territories.iter().enumerate();
+        territories
+            .filter(|(slot, territory)| self.kind(*slot, territory, &matches, digits).is_some())
+            .fold(0, |slots, (slot, _)| slots | 1 << slot)
     }
 
     fn kind(

@@ -3,9 +3,10 @@
 use std::error::Error;
 
 use phonenumber::Type;
-use phonenumber::metadata::{DATABASE, Descriptor, Metadata};
+use phonenumber::metadata::{DATABASE, Descriptor, Format, Metadata};
 
 use crate::places::PLACES;
+use crate::sequences::{self, Sequence};
 
 /// A calling code of E.164 and the territories that share it, in the order in which libphonenumber tries them.
 pub(crate) struct CallingCode {
@@ -34,6 +35,32 @@ pub(crate) struct Territory {
     pub(crate) fixed_line_is_mobile: bool,
     pub(crate) national_prefix: Option<String>,
     pub(crate) international_prefix: Option<String>,
+    /// All that is dialed before an international number, carrier selection included.
+    pub(crate) international_prefixes: Vec<Sequence>,
+    /// What becomes of the beginning of a number that is dialed within the territory.
+    pub(crate) rewrites: Vec<Rewrite>,
+    /// Lengths of numbers that are only dialed locally, without an area code.
+    pub(crate) local_lengths: Lengths,
+    /// How numbers are written within the territory, up to the last form without a national prefix.
+    pub(crate) forms: Vec<Form>,
+}
+
+/// How some numbers are written within their territory.
+pub(crate) struct Form {
+    /// The number starts with one of these; without any it may be all numbers.
+    pub(crate) leading: Vec<Sequence>,
+    pub(crate) lengths: Lengths,
+    /// Whether the national prefix is written.
+    pub(crate) prefixed: bool,
+}
+
+/// How libphonenumber's `nationalPrefixForParsing` and `nationalPrefixTransformRule` change the beginning of a number, for one form of it.
+pub(crate) struct Rewrite {
+    pub(crate) form: Sequence,
+    /// Put in front of what is kept.
+    pub(crate) insert: String,
+    /// Which of the form's digits are kept.
+    pub(crate) keep: (usize, usize),
 }
 
 /// A pattern for national numbers, and the lengths that count for it.
@@ -111,6 +138,11 @@ fn territory(code: u16, metadata: &Metadata) -> Result<Territory, Box<dyn Error>
     let place = PLACES
         .binary_search_by_key(&id.as_str(), |(code, _)| code)
         .map_err(|_| format!("territory {id} of +{code} is missing in iso3166.rs"))?;
+    let local_lengths = KINDS
+        .iter()
+        .filter_map(|&(_, of)| metadata.descriptors().get(of))
+        .flat_map(Descriptor::possible_local_length)
+        .fold(0, |bits, &length| bits | 1 << length);
     let kinds: Vec<(Kind, Rule)> = KINDS
         .iter()
         .filter_map(|&(kind, of)| Some((kind, rule(metadata.descriptors().get(of)?))))
@@ -146,7 +178,79 @@ fn territory(code: u16, metadata: &Metadata) -> Result<Territory, Box<dyn Error>
                     .preferred_international_prefix()
                     .and_then(literal_digits)
             }),
+        international_prefixes: match metadata.international_prefix() {
+            Some(pattern) => sequences::of(&compact(pattern.as_str()))?,
+            None => Vec::new(),
+        },
+        rewrites: rewrites(metadata)?,
+        local_lengths: Lengths(local_lengths),
+        forms: forms(metadata)?,
     })
+}
+
+fn forms(metadata: &Metadata) -> Result<Vec<Form>, Box<dyn Error>> {
+    let Some(prefix) = metadata.national_prefix() else {
+        return Ok(Vec::new());
+    };
+    let prefixed = |format: &Format| {
+        let rule = format.national_prefix().unwrap_or_default();
+        rule.contains("$NP") || rule.trim_start_matches(['(', '[']).starts_with(prefix)
+    };
+    let formats = metadata.formats();
+    let last = formats.iter().rposition(|format| !prefixed(format));
+    let count = last.map_or(0, |last| last + 1);
+    formats[..count]
+        .iter()
+        .map(|format| {
+            let leading = match format.leading_digits().last() {
+                Some(pattern) => sequences::of(&compact(pattern.as_str()))?,
+                None => Vec::new(),
+            };
+            let lengths = sequences::of(&compact(format.pattern().as_str()))?
+                .iter()
+                .fold(0, |bits, form| bits | 1 << form.digits.len());
+            Ok(Form {
+                leading,
+                lengths: Lengths(lengths),
+                prefixed: prefixed(format),
+            })
+        })
+        .collect()
+}
+
+fn rewrites(metadata: &Metadata) -> Result<Vec<Rewrite>, Box<dyn Error>> {
+    let pattern = metadata
+        .national_prefix_for_parsing()
+        .map(|pattern| compact(pattern.as_str()))
+        .or_else(|| metadata.national_prefix().map(str::to_owned));
+    let Some(pattern) = pattern else {
+        return Ok(Vec::new());
+    };
+    let rule = metadata.national_prefix_transform_rule().unwrap_or("");
+    sequences::of(&pattern)?
+        .into_iter()
+        // What matches without a digit changes nothing.
+        .filter(|form| !form.digits.is_empty())
+        .map(|form| {
+            let all = form.digits.len();
+            let transformed = match form.groups.last() {
+                Some(Some(kept)) if !rule.is_empty() => Some(*kept),
+                _ => None,
+            };
+            let Some(keep) = transformed else {
+                let (insert, keep) = (String::new(), (all, all));
+                return Ok(Rewrite { form, insert, keep });
+            };
+            // All rules of the metadata are digits, then the last group.
+            let last = format!("${}", form.groups.len());
+            let insert = rule
+                .strip_suffix(&last)
+                .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
+                .ok_or_else(|| format!("the transform rule {rule} is of a new sort"))?
+                .to_owned();
+            Ok(Rewrite { form, insert, keep })
+        })
+        .collect()
 }
 
 fn rule(descriptor: &Descriptor) -> Rule {

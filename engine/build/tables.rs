@@ -4,8 +4,9 @@
 use std::error::Error;
 
 use crate::automaton::{Automaton, Outcome};
-use crate::metadata::CallingCode;
+use crate::metadata::{CallingCode, Form, Rewrite};
 use crate::places::PLACES;
+use crate::short_numbers::ShortNumbers;
 
 /// Marks, among the calling codes by their first three digits, that there is none.
 const NO_CALLING_CODE: u8 = u8::MAX;
@@ -92,26 +93,64 @@ pub(crate) fn outcomes_table(outcomes: &[Outcome]) -> String {
             None => "None".to_owned(),
         };
         format!(
-            "Outcome {{ kind: {kind}, slot: {}, slot_beyond: {} }}",
-            outcome.slot, outcome.slot_beyond,
+            "Outcome {{ kind: {kind}, slot: {}, slot_beyond: {}, valid_in: {:#b} }}",
+            outcome.slot, outcome.slot_beyond, outcome.valid_in,
         )
     }))
 }
 
 /// What is dialed to and in each place, in the order of `PLACES`: `&[Dialing]`.
-pub(crate) fn dialing(calling_codes: &[CallingCode]) -> String {
+pub(crate) fn dialing(calling_codes: &[CallingCode], short_numbers: &ShortNumbers) -> String {
     slice((0..PLACES.len()).map(|place| {
         let known = calling_codes.iter().find_map(|calling_code| {
             let territory = calling_code.territories.iter().find(|t| t.place == place)?;
             Some((calling_code.code, territory))
         });
+        let territory = known.map(|(_, territory)| territory);
         format!(
-            "Dialing {{ calling_code: {:?}, national_prefix: {:?}, international_prefix: {:?} }}",
+            "Dialing {{ calling_code: {:?}, national_prefix: {:?}, international_prefix: {:?}, international_prefixes: {}, \
+             rewrites: {}, forms: {}, local_lengths: {:#b}, short_numbers: {} }}",
             known.map(|(code, _)| code),
-            known.and_then(|(_, territory)| territory.national_prefix.as_deref()),
-            known.and_then(|(_, territory)| territory.international_prefix.as_deref()),
+            territory.and_then(|territory| territory.national_prefix.as_deref()),
+            territory.and_then(|territory| territory.international_prefix.as_deref()),
+            slice(
+                territory
+                    .iter()
+                    .flat_map(|territory| &territory.international_prefixes)
+                    .map(|prefix| digits(&prefix.digits)),
+            ),
+            slice(territory.iter().flat_map(|territory| &territory.rewrites).map(rewrite)),
+            slice(territory.iter().flat_map(|territory| &territory.forms).map(form)),
+            territory.map_or(0, |territory| territory.local_lengths.e164_bits()),
+            slice(short_numbers.of(PLACES[place].0).map(|(usage, form)| format!(
+                "ShortNumber {{ usage: ShortUse::{usage}, digits: {} }}",
+                digits(&form.digits),
+            ))),
         )
     }))
+}
+
+fn rewrite(rewrite: &Rewrite) -> String {
+    format!(
+        "Rewrite {{ digits: {}, to_the_end: {}, insert: {:?}, keep: {:?} }}",
+        digits(&rewrite.form.digits),
+        rewrite.form.to_the_end,
+        rewrite.insert,
+        rewrite.keep,
+    )
+}
+
+fn form(form: &Form) -> String {
+    format!(
+        "Form {{ leading: {}, lengths: {:#b}, prefixed: {} }}",
+        slice(form.leading.iter().map(|leading| digits(&leading.digits))),
+        form.lengths.e164_bits(),
+        form.prefixed,
+    )
+}
+
+fn digits(classes: &[u16]) -> String {
+    format!("&{classes:?}")
 }
 
 fn slice(entries: impl Iterator<Item = String>) -> String {

@@ -10,7 +10,7 @@ use crate::{
     exposure::{Rates, Tariff},
     lists::{Lists, NumberHit, SourceHit},
     network::SourceNetwork,
-    number::{Country, CountrySet, E164, NotANumber, NumberFacts, plan},
+    number::{Called, Country, CountrySet, E164, NotANumber, NumberFacts, plan},
     policy::{Policy, RuleMode},
     risk::{Assessment, Circumstances, Predictor, Thresholds, pays},
     rules::{Rule, r17_failed_verifications},
@@ -103,7 +103,7 @@ pub struct Facts<'a> {
     pub at: Timestamp,
     /// Whether asking counts.
     pub counting: Counting,
-    /// The number that is called, or why it is none.
+    /// The number that is called, or why it is none of E.164.
     pub destination: Result<Destination, NotANumber>,
     /// Whether an emergency number is dialed: no rule is asked then.
     pub emergency: bool,
@@ -141,14 +141,11 @@ impl<'a> Facts<'a> {
         at: Timestamp,
         counting: Counting,
     ) -> Self {
-        let destination = standing
-            .policy
-            .dial_plan
-            .destination(&call.dialed)
-            .map(|number| Destination {
-                number,
-                plan: plan::look_up(&number),
-            });
+        let reading = standing.policy.dial_plan.read(&call.dialed);
+        let emergency = reading.called == Ok(Called::Emergency);
+        let destination = reading
+            .number()
+            .map(|(number, plan)| Destination { number, plan });
         let domain = call.account.domain();
         let now = at.as_second();
         let number_hit = destination
@@ -164,7 +161,7 @@ impl<'a> Facts<'a> {
             at,
             counting,
             destination,
-            emergency: standing.policy.dial_plan.is_emergency(&call.dialed),
+            emergency,
             off_hours: !standing.policy.hours.is_open(at),
             day: Day::of(standing.policy.local(at).date()),
             number_hit,
@@ -282,7 +279,10 @@ impl<'a> Facts<'a> {
 
     /// Whether the call stays in the home country.
     pub fn stays_home(&self) -> bool {
-        self.destination_country() == Some(self.policy().dial_plan.home_country())
+        match &self.destination {
+            Ok(to) => to.plan.country == Some(self.policy().dial_plan.home_country()),
+            Err(error) => error.is_home(),
+        }
     }
 
     /// What the call adds to the account's exposure; `None`: nothing that the policy caps.
@@ -411,7 +411,7 @@ pub fn traits_of(
     user_agent: &str,
 ) -> Traits {
     let called = number
-        .map(|number| (plan::look_up(number), number))
+        .map(|number| (plan::look_up_from(number, home), number))
         .filter(|(plan, _)| pays(plan, home))
         .map(|(plan, number)| (plan.country, number));
     Traits::of(called, source_ip, user_agent)

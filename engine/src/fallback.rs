@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     decision::Verdict,
-    number::{Country, CountrySet, DialPlan, NeitherCountryNorGroup, NotANumber, plan},
+    number::{Called, Country, CountrySet, DialPlan, NeitherCountryNorGroup, ShortUse},
     risk::pays,
 };
 
@@ -101,12 +101,12 @@ impl Fallback {
     /// Where a call to this dialed number goes.
     #[must_use]
     pub fn class(&self, dialed: &str) -> DestinationClass {
-        let number = match self.dial_plan.destination(dialed) {
-            Ok(number) => number,
-            Err(NotANumber::Emergency) => return DestinationClass::Emergency,
-            Err(_) => return DestinationClass::HighRisk,
+        let facts = match self.dial_plan.read(dialed).called {
+            Ok(Called::Number(_, facts)) => facts,
+            Ok(Called::Emergency) => return DestinationClass::Emergency,
+            Ok(Called::Short(ShortUse::Premium)) | Err(_) => return DestinationClass::HighRisk,
+            Ok(Called::Short(_) | Called::Local) => return DestinationClass::Home,
         };
-        let facts = plan::look_up(&number);
         let home = self.dial_plan.home_country();
         let Some(country) = facts.country.filter(|_| facts.validity.is_valid()) else {
             return DestinationClass::HighRisk;

@@ -7,10 +7,10 @@ use tfps_engine::number::{BareNumbers, Country, DialPlan, plan};
 fuzz_target!(|dialed: &str| {
     for code in ["US", "DE", "RU", "IT", "882"] {
         let Ok(home) = Country::from_code(code) else { continue };
-        for bare in [BareNumbers::E164, BareNumbers::National] {
+        for bare in [BareNumbers::Auto, BareNumbers::E164, BareNumbers::National] {
             let dial_plan = DialPlan::for_country(home).with_bare_numbers(bare);
-            if let Ok(number) = dial_plan.normalize(dialed) {
-                assert_eq!(dial_plan.normalize(&number.to_string()), Ok(number));
+            if let Ok(number) = dial_plan.destination(dialed) {
+                assert_eq!(dial_plan.destination(&number.to_string()), Ok(number));
                 let _ = plan::look_up(&number);
             }
         }

@@ -222,10 +222,10 @@ async fn a_policy_names_countries_by_groups() {
     let estonia = server.check(to("37253123456")).await;
     denied(&estonia, "R06");
     assert!(estonia.reason.contains("high-risk"), "{}", estonia.reason);
-    denied(&server.check(to("378549123456")).await, "R06");
+    denied(&server.check(to("+378549123456")).await, "R06");
     // Liechtenstein is taken out, so it may be proved.
     challenged(
-        &server.check(to("4232371234")).await,
+        &server.check(to("+4232371234")).await,
         "V03",
         Purpose::DestinationCountry,
     );

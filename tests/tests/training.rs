@@ -11,7 +11,7 @@ use tfps_tests::{
 };
 
 /// A mobile in Gambia.
-const GAMBIA: &str = "2207123456";
+const GAMBIA: &str = "+2207123456";
 
 /// Puts a call of Alice's of so many days ago among what the database has; it lasts five minutes.
 async fn called(database: &mut SqliteConnection, days_ago: i64, number: i64, e164: &str) {

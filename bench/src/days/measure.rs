@@ -7,7 +7,7 @@ use tfps_engine::{
     account::Limits,
     decision::Verdict,
     exposure::Caps,
-    number::{Country, plan},
+    number::Country,
     policy::{Policy, PolicyDocument, RuleMode},
     risk::{FULL_WEIGHT, KnownNumbers, Predictor, RiskModel},
     rules::Rule,
@@ -249,10 +249,8 @@ fn judged(judge: &mut Judge, call: &SimulatedCall) -> (bool, Verdict, &'static s
         }
         Judge::Thresholds(judge) => {
             let (by, policy) = &mut **judge;
-            let number = policy.dial_plan.destination(&call.attempt.dialed);
-            let country = number
-                .ok()
-                .and_then(|number| plan::look_up(&number).country);
+            let number = policy.dial_plan.read(&call.attempt.dialed).number();
+            let country = number.ok().and_then(|(_, plan)| plan.country);
             let abroad = country != Some(policy.dial_plan.home_country());
             let passes = by.passes(call, abroad);
             let verdict = if passes {

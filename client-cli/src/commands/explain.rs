@@ -106,6 +106,7 @@ fn about(explained: &ExplainCheckResponse) -> Facts {
                 "not known"
             },
         )
-        .add("policy", explained.policy.as_str());
+        .add("policy", explained.policy.as_str())
+        .add("read as", explained.reading.join("; "));
     facts
 }

@@ -260,9 +260,10 @@ mod tests {
                 dial_plan: Some(DialPlan {
                     home_country: names.4,
                     international_prefixes: countries.2.clone(),
-                    national_prefix: "0".to_owned(),
+                    national_prefix: (modes.1 != 2).then(|| "0".to_owned()),
                     bare_numbers: if modes.1 == 1 { BareNumbers::E164 } else { BareNumbers::National }.into(),
                     emergency_numbers: countries.0.clone(),
+                    carrier_codes: countries.1.clone(),
                 }),
                 blocked_countries: countries.0,
                 allowed_source_countries: countries.1,

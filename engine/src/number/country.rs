@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::dialing::Dialing;
 use super::iso3166::PLACES;
 
 /// A country, territory or country-less network that numbers belong to.
@@ -58,13 +59,13 @@ impl Country {
     /// None for the few places that have no numbers of their own, such as Antarctica (`AQ`).
     #[must_use]
     pub fn calling_code(self) -> Option<u16> {
-        DIALING[self.index()].calling_code
+        self.dialing().calling_code
     }
 
     /// What is dialed before a national number inside the country, such as 0; not all countries have such a prefix.
     #[must_use]
     pub fn national_prefix(self) -> Option<&'static str> {
-        DIALING[self.index()].national_prefix
+        self.dialing().national_prefix
     }
 
     /// What is dialed before an international number in the country, such as 00 or 011.
@@ -72,13 +73,18 @@ impl Country {
     /// None where there are several, of which none is preferred (as in Brazil, one a carrier), or none is known.
     #[must_use]
     pub fn international_prefix(self) -> Option<&'static str> {
-        DIALING[self.index()].international_prefix
+        self.dialing().international_prefix
     }
 
     /// Whether this is one of E.164's networks and services without a country.
     #[must_use]
     pub fn is_network(self) -> bool {
         self.code().as_bytes()[0].is_ascii_digit()
+    }
+
+    /// How numbers are dialed there.
+    pub(super) fn dialing(self) -> &'static Dialing {
+        Dialing::at(self.index())
     }
 
     /// The country at a place in the table, as generated tables name it.
@@ -104,16 +110,6 @@ impl Country {
         }
     }
 }
-
-/// How a place is called from abroad, and how one calls within and out of it.
-struct Dialing {
-    calling_code: Option<u16>,
-    national_prefix: Option<&'static str>,
-    international_prefix: Option<&'static str>,
-}
-
-/// In the order of [`PLACES`], from libphonenumber's metadata.
-static DIALING: &[Dialing] = include!(concat!(env!("OUT_DIR"), "/dialing.rs"));
 
 impl FromStr for Country {
     type Err = UnknownCountry;

@@ -2,26 +2,32 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{country::Country, emergency};
+use super::{
+    country::Country,
+    dialing::ShortUse,
+    prefix::{Prefix, PrefixError},
+};
 
-/// How numbers are dialed at the place where the calls come from; [`normalize`](Self::normalize) reads them.
+/// How numbers are dialed at the place where the calls come from; [`read`](Self::read) reads them.
 ///
 /// As a document:
 ///
 /// ```toml
 /// home_country = "DE"
 /// # What follows is the default for Germany.
-/// international_prefixes = ["00", "011"]
 /// national_prefix = "0"    # "" for none
-/// bare_numbers = "e164"
-/// # Beside 112, 911 and the country's own.
+/// bare_numbers = "auto"
+/// # Beside the country's own.
+/// international_prefixes = []
+/// carrier_codes = []
 /// emergency_numbers = []
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Document", into = "Document")]
 pub struct DialPlan {
     home: Country,
-    international_prefixes: Vec<String>,
+    international_prefixes: Vec<Prefix>,
+    carrier_codes: Vec<Prefix>,
     national_prefix: Option<String>,
     bare: BareNumbers,
     emergency_numbers: Vec<String>,
@@ -31,69 +37,78 @@ pub struct DialPlan {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BareNumbers {
-    /// A number in the form of E.164 whose `+` was left out, as switches usually send it.
+    /// What people dial in the home country: a national number where none has a prefix or it can be left out, and is valid; otherwise
+    /// E.164.
     #[default]
+    Auto,
+    /// A number in the form of E.164 whose `+` was left out, as switches usually send it; a national one where it is none.
     E164,
     /// A number of the home country.
     National,
 }
 
 impl DialPlan {
-    /// The longest prefix that can be set.
+    /// The longest national prefix or emergency number that can be set.
     pub const MAX_PREFIX_DIGITS: usize = 8;
-    /// How many international prefixes can be set.
-    pub const MAX_INTERNATIONAL_PREFIXES: usize = 16;
+    /// How many international prefixes can be set, and how many carrier codes.
+    pub const MAX_PREFIXES: usize = 16;
     /// How many emergency numbers can be set.
     pub const MAX_EMERGENCY_NUMBERS: usize = 32;
 
-    /// What most places understand as an international prefix, as telephones and PBXs are set up so.
-    const USUAL_INTERNATIONAL_PREFIXES: [&str; 2] = ["00", "011"];
+    /// Understood by every telephone (3GPP TS 22.101, 10.1).
+    const EMERGENCY_EVERYWHERE: [&[u8]; 2] = [b"112", b"911"];
 
-    /// The usual plan of a country: its own prefixes, `00` and `011`, and bare numbers in the form of E.164.
+    /// The usual plan of a country.
     #[must_use]
     pub fn for_country(home: Country) -> Self {
-        let own = home
-            .international_prefix()
-            .filter(|own| !Self::USUAL_INTERNATIONAL_PREFIXES.contains(own));
         Self {
             home,
-            international_prefixes: Self::USUAL_INTERNATIONAL_PREFIXES
-                .into_iter()
-                .chain(own)
-                .map(str::to_owned)
-                .collect(),
+            international_prefixes: Vec::new(),
+            carrier_codes: Vec::new(),
             national_prefix: home.national_prefix().map(str::to_owned),
             bare: BareNumbers::default(),
             emergency_numbers: Vec::new(),
         }
     }
 
-    /// A plan with prefixes of its own, and no emergency numbers beside the usual ones. `+` is understood without being listed.
+    /// The same plan, with these international prefixes beside the country's own.
     ///
     /// # Errors
     ///
-    /// When a prefix is empty, has anything but digits or more than [`MAX_PREFIX_DIGITS`](Self::MAX_PREFIX_DIGITS), or
-    /// there are more than [`MAX_INTERNATIONAL_PREFIXES`](Self::MAX_INTERNATIONAL_PREFIXES).
-    pub fn new(
-        home: Country,
-        international_prefixes: Vec<String>,
-        national_prefix: Option<String>,
-        bare: BareNumbers,
-    ) -> Result<Self, DialPlanError> {
-        if international_prefixes.len() > Self::MAX_INTERNATIONAL_PREFIXES {
-            return Err(DialPlanError::TooManyPrefixes {
-                count: international_prefixes.len(),
-            });
-        }
-        for prefix in international_prefixes.iter().chain(&national_prefix) {
-            check_prefix(prefix)?;
+    /// When there are more than [`MAX_PREFIXES`](Self::MAX_PREFIXES).
+    pub fn with_international_prefixes(self, prefixes: Vec<Prefix>) -> Result<Self, DialPlanError> {
+        few(&prefixes)?;
+        Ok(Self {
+            international_prefixes: prefixes,
+            ..self
+        })
+    }
+
+    /// The same plan, with codes that choose a carrier and stand before everything else.
+    ///
+    /// # Errors
+    ///
+    /// When there are more than [`MAX_PREFIXES`](Self::MAX_PREFIXES).
+    pub fn with_carrier_codes(self, codes: Vec<Prefix>) -> Result<Self, DialPlanError> {
+        few(&codes)?;
+        Ok(Self {
+            carrier_codes: codes,
+            ..self
+        })
+    }
+
+    /// The same plan, with another national prefix, or none.
+    ///
+    /// # Errors
+    ///
+    /// When it is empty, has anything but digits or more than [`MAX_PREFIX_DIGITS`](Self::MAX_PREFIX_DIGITS).
+    pub fn with_national_prefix(self, prefix: Option<String>) -> Result<Self, DialPlanError> {
+        if let Some(prefix) = &prefix {
+            check_national_prefix(prefix)?;
         }
         Ok(Self {
-            home,
-            international_prefixes,
-            national_prefix,
-            bare,
-            emergency_numbers: Vec::new(),
+            national_prefix: prefix,
+            ..self
         })
     }
 
@@ -141,10 +156,14 @@ impl DialPlan {
         country == self.home
     }
 
-    /// What is dialed before a number with its calling code.
-    #[must_use]
-    pub fn international_prefixes(&self) -> &[String] {
-        &self.international_prefixes
+    /// What is dialed before a number with its calling code, beside the country's own prefixes.
+    pub fn international_prefixes(&self) -> impl ExactSizeIterator<Item = &Prefix> {
+        self.international_prefixes.iter()
+    }
+
+    /// What chooses a carrier, before everything else.
+    pub fn carrier_codes(&self) -> impl ExactSizeIterator<Item = &Prefix> {
+        self.carrier_codes.iter()
     }
 
     /// What is dialed before a number of the home country.
@@ -159,12 +178,15 @@ impl DialPlan {
         &self.emergency_numbers
     }
 
-    /// Whether exactly this is dialed in an emergency: nothing that follows it, and no prefix before it.
-    #[must_use]
-    pub fn is_emergency(&self, dialed: &str) -> bool {
-        dialed.len() <= Self::MAX_PREFIX_DIGITS
-            && (emergency::usual(self.home).any(|usual| usual == dialed)
-                || self.emergency_numbers.iter().any(|own| own == dialed))
+    /// Whether exactly these digits are dialed in an emergency: nothing that follows them, and no prefix before them.
+    pub(super) fn is_emergency_number(&self, digits: &[u8]) -> bool {
+        digits.len() <= Self::MAX_PREFIX_DIGITS
+            && (Self::EMERGENCY_EVERYWHERE.contains(&digits)
+                || self.home.dialing().short_number(digits) == Some(ShortUse::Emergency)
+                || self
+                    .emergency_numbers
+                    .iter()
+                    .any(|own| own.as_bytes() == digits))
     }
 
     /// What a number without any prefix is.
@@ -174,14 +196,20 @@ impl DialPlan {
     }
 }
 
+fn few(prefixes: &[Prefix]) -> Result<(), DialPlanError> {
+    if prefixes.len() > DialPlan::MAX_PREFIXES {
+        return Err(DialPlanError::TooManyPrefixes {
+            count: prefixes.len(),
+        });
+    }
+    Ok(())
+}
+
 /// Why a dial plan can't be as it was described.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DialPlanError {
-    /// More international prefixes than are searched for each call.
-    #[error(
-        "{count} international prefixes: at most {} are possible",
-        DialPlan::MAX_INTERNATIONAL_PREFIXES
-    )]
+    /// More prefixes than are searched for each call.
+    #[error("{count} prefixes: at most {} are possible", DialPlan::MAX_PREFIXES)]
     TooManyPrefixes {
         /// How many there are.
         count: usize,
@@ -201,25 +229,21 @@ pub enum DialPlanError {
         /// What was given, cut off where it is far too long.
         number: String,
     },
-    /// A prefix that would match everything.
-    #[error("an empty prefix: expected digits such as 00")]
-    EmptyPrefix,
-    /// A prefix that is not a short string of digits.
-    #[error("prefix `{}`: expected 1 to {} digits such as 00; + is always understood", .prefix.escape_debug(), DialPlan::MAX_PREFIX_DIGITS)]
-    InvalidPrefix {
+    /// A prefix that is none.
+    #[error(transparent)]
+    Prefix(#[from] PrefixError),
+    /// A national prefix that is not a short string of digits.
+    #[error("national prefix `{}`: expected 1 to {} digits such as 0", .prefix.escape_debug(), DialPlan::MAX_PREFIX_DIGITS)]
+    InvalidNationalPrefix {
         /// What was given, cut off where it is far too long.
         prefix: String,
     },
 }
 
-fn check_prefix(prefix: &str) -> Result<(), DialPlanError> {
-    if prefix.is_empty() {
-        return Err(DialPlanError::EmptyPrefix);
-    }
-    if prefix.len() > DialPlan::MAX_PREFIX_DIGITS
-        || !prefix.bytes().all(|byte| byte.is_ascii_digit())
-    {
-        return Err(DialPlanError::InvalidPrefix {
+fn check_national_prefix(prefix: &str) -> Result<(), DialPlanError> {
+    let fits = (1..=DialPlan::MAX_PREFIX_DIGITS).contains(&prefix.len());
+    if !fits || !prefix.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(DialPlanError::InvalidNationalPrefix {
             prefix: shown(prefix),
         });
     }
@@ -235,7 +259,10 @@ fn shown(text: &str) -> String {
 #[serde(deny_unknown_fields)]
 struct Document {
     home_country: Country,
-    international_prefixes: Option<Vec<String>>,
+    #[serde(default)]
+    international_prefixes: Vec<Prefix>,
+    #[serde(default)]
+    carrier_codes: Vec<Prefix>,
     national_prefix: Option<String>,
     #[serde(default)]
     bare_numbers: BareNumbers,
@@ -248,19 +275,17 @@ impl TryFrom<Document> for DialPlan {
 
     fn try_from(document: Document) -> Result<Self, DialPlanError> {
         let default = Self::for_country(document.home_country);
-        Self::new(
-            document.home_country,
-            document
-                .international_prefixes
-                .unwrap_or(default.international_prefixes),
-            match document.national_prefix {
-                None => default.national_prefix,
-                Some(none) if none.is_empty() => None,
-                given => given,
-            },
-            document.bare_numbers,
-        )?
-        .with_emergency_numbers(document.emergency_numbers)
+        let national_prefix = match document.national_prefix {
+            None => default.national_prefix.clone(),
+            Some(none) if none.is_empty() => None,
+            given => given,
+        };
+        default
+            .with_national_prefix(national_prefix)?
+            .with_international_prefixes(document.international_prefixes)?
+            .with_carrier_codes(document.carrier_codes)?
+            .with_bare_numbers(document.bare_numbers)
+            .with_emergency_numbers(document.emergency_numbers)
     }
 }
 
@@ -268,7 +293,8 @@ impl From<DialPlan> for Document {
     fn from(plan: DialPlan) -> Self {
         Self {
             home_country: plan.home,
-            international_prefixes: Some(plan.international_prefixes),
+            international_prefixes: plan.international_prefixes,
+            carrier_codes: plan.carrier_codes,
             // No prefix must not be read back as the default.
             national_prefix: Some(plan.national_prefix.unwrap_or_default()),
             bare_numbers: plan.bare,
@@ -279,7 +305,7 @@ impl From<DialPlan> for Document {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::NotANumber, *};
+    use super::*;
 
     fn plan(home: &str) -> DialPlan {
         DialPlan::for_country(home.parse().unwrap())
@@ -292,9 +318,20 @@ mod tests {
             plan("AU").with_emergency_numbers(numbers.collect())
         };
         let plan = with(&["9911"]).unwrap();
-        for emergency in ["112", "911", "000", "106", "9911"] {
+        for emergency in [
+            "112",
+            "911",
+            "000",
+            "106",
+            "9911",
+            "+112",
+            "112 ",
+            "1 1-2",
+            "112#",
+            "tel:112",
+            "urn:service:sos.fire",
+        ] {
             assert!(plan.is_emergency(emergency), "{emergency}");
-            assert_eq!(plan.destination(emergency), Err(NotANumber::Emergency));
         }
         for none in [
             "",
@@ -302,14 +339,12 @@ mod tests {
             "0",
             "00",
             "0000",
-            "+112",
-            "112 ",
             "1121",
             "91112345678",
             "999",
+            "urn:service:counseling",
         ] {
             assert!(!plan.is_emergency(none), "{none}");
-            assert_eq!(plan.destination(none), plan.normalize(none));
         }
         for wrong in ["", "1", "11a", "+112", "123456789"] {
             let error = with(&[wrong]).unwrap_err().to_string();
@@ -338,12 +373,12 @@ mod tests {
             "home_country = 'DE'\ninternational_prefixes = ['900']\nnational_prefix = ''\nbare_numbers = 'national'",
         )
         .unwrap();
-        assert_eq!(own.international_prefixes(), ["900"]);
+        assert!(own.international_prefixes().map(Prefix::as_str).eq(["900"]));
         assert_eq!(own.national_prefix(), None);
         assert_eq!(own.bare_numbers(), BareNumbers::National);
         assert_eq!(
-            own.normalize("900 44 20 7946"),
-            Ok("+44207946".parse().unwrap())
+            own.destination("900 44 20 7946 0123"),
+            Ok("+442079460123".parse().unwrap())
         );
         for plan in [own, plan("DE"), plan("IT")] {
             assert_eq!(read(&toml::to_string(&plan).unwrap()).unwrap(), plan);

@@ -101,6 +101,39 @@ pub fn look_up(number: &E164) -> NumberFacts {
     }
 }
 
+/// The same, as seen from a home country: what is a valid number of its plan too is its own. Services such as +1 800 belong to every country
+/// of their calling code.
+#[must_use]
+pub fn look_up_from(number: &E164, home: Country) -> NumberFacts {
+    let facts = look_up(number);
+    if facts.country != Some(home)
+        && facts.calling_code == home.calling_code()
+        && is_valid_in(number, home)
+    {
+        return NumberFacts {
+            country: Some(home),
+            ..facts
+        };
+    }
+    facts
+}
+
+fn is_valid_in(number: &E164, country: Country) -> bool {
+    let Some(calling_code) = calling_code(number.digits()) else {
+        return false;
+    };
+    let mut state = calling_code.start;
+    for digit in &number.digits()[usize::from(calling_code.digits)..] {
+        state = cell(state, usize::from(digit - b'0'));
+        if state == DEAD {
+            return false;
+        }
+    }
+    countries_of(calling_code.code)
+        .position(|other| other == country)
+        .is_some_and(|slot| outcome(state).valid_in >> slot & 1 == 1)
+}
+
 /// The number that is reached where carriers drop surplus digits: its longest beginning that is a number of the plan or, where none
 /// is, as many of its digits as the country's longest numbers have.
 #[must_use]
@@ -128,16 +161,21 @@ pub fn without_surplus(number: &E164, facts: &NumberFacts) -> E164 {
     number.first(before + valid.unwrap_or_else(longest))
 }
 
-/// Whether national numbers under a country's calling code may start with 0, as in Italy.
-///
-/// Elsewhere a 0 in front is a prefix, and no part of the number.
-pub(super) fn national_numbers_start_with_zero(country: Country) -> bool {
-    let calling_code = CALLING_CODES
-        .binary_search_by_key(&country.calling_code(), |calling_code| {
-            Some(calling_code.code)
-        })
-        .map(|index| &CALLING_CODES[index]);
-    calling_code.is_ok_and(|calling_code| cell(calling_code.start, 0) != DEAD)
+/// The calling code that digits begin with.
+pub(super) fn calling_code_of(digits: &[u8]) -> Option<u16> {
+    calling_code(digits).map(|found| found.code)
+}
+
+/// The countries that share a calling code, the main one first.
+pub(super) fn countries_of(calling_code: u16) -> impl Iterator<Item = Country> {
+    let place = CALLING_CODES.binary_search_by_key(&calling_code, |known| known.code);
+    let territories = place.map_or(&[][..], |place| {
+        let first = usize::from(CALLING_CODES[place].first_territory);
+        let next = CALLING_CODES.get(place + 1);
+        let end = next.map_or(TERRITORIES.len(), |next| usize::from(next.first_territory));
+        &TERRITORIES[first..end]
+    });
+    territories.iter().map(|territory| territory.country)
 }
 
 impl NumberKind {
@@ -223,6 +261,8 @@ struct Outcome {
     slot: u8,
     /// The country of a number that goes on from here to where no plan follows.
     slot_beyond: u8,
+    /// The countries, as bits by slot, in whose plans the number that ends here is valid.
+    valid_in: u32,
 }
 
 /// In ascending order.
@@ -441,13 +481,6 @@ mod tests {
         for (number, calling_code) in [("+1", 1), ("+49", 49), ("+351", 351), ("+7", 7)] {
             assert_eq!(facts(number).calling_code, Some(calling_code));
         }
-    }
-
-    #[test]
-    fn a_national_number_may_start_with_0_in_italy() {
-        let may = |code: &str| national_numbers_start_with_zero(code.parse().unwrap());
-        assert!(may("IT") && may("VA") && may("CI"));
-        assert!(!may("US") && !may("DE") && !may("GB") && !may("AQ"));
     }
 
     #[test]

@@ -20,6 +20,7 @@ fn evaluate(facts: &Facts<'_>) -> Finding {
         Err(NotANumber::NotDialable { .. } | NotANumber::TooManyDigits { .. }) => {
             Finding::Skips("the dialed number is malformed")
         }
+        Err(error) if error.is_home() => Finding::Passes,
         Err(error) => Objection::denial(
             Rule::UnknownPrefix,
             Code::R07,

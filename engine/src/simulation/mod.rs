@@ -29,7 +29,7 @@ use crate::{
     facts::{Counting, Facts, Standing, Standpoint, traits_of},
     judge::decide,
     lists::Lists,
-    number::{E164, plan},
+    number::{E164, NumberFacts},
     policy::Policy,
     risk::Predictor,
     usage::{Day, Grant, GrantKind, HabitDay, Ledger, SlotTimes, Watch},
@@ -136,10 +136,10 @@ impl Simulation {
             return;
         }
         self.watch.watched_since(call.at);
-        let Ok(number) = self.policy.dial_plan.destination(&call.attempt.dialed) else {
+        let reading = self.policy.dial_plan.read(&call.attempt.dialed);
+        let Ok((number, NumberFacts { country, .. })) = reading.number() else {
             return;
         };
-        let country = plan::look_up(&number).country;
         let home = self.policy.dial_plan.home_country();
         let attempt = &call.attempt;
         let traits = traits_of(Some(&number), home, attempt.source_ip, &attempt.user_agent);

@@ -168,7 +168,7 @@ impl Allowable {
 
 /// Whole numbers alone: ten thousand prefixes are a country.
 fn may_allow(bound: &Policy, number: &E164) -> Result<(), String> {
-    let facts = plan::look_up(number);
+    let facts = plan::look_up_from(number, bound.dial_plan.home_country());
     match facts.country {
         Some(country) if bound.blocked_countries.contains(country) => {
             let name = &bound.document.name;

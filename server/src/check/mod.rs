@@ -119,6 +119,8 @@ pub struct Explained {
     pub findings: Vec<Explanation>,
     /// Whether the account is known.
     pub account_known: bool,
+    /// How the dialed number was read, a line for each step.
+    pub reading: Vec<String>,
 }
 
 /// What a checker works with.
@@ -215,12 +217,14 @@ impl Checker {
                 let snapshot = self.state.snapshot.load_full();
                 let policy = policy_of_domain(&snapshot, &raw.domain);
                 let judgement = judge_injection(&injection, &raw.dialed, policy);
+                let reading = policy.dial_plan.told(&raw.dialed);
                 let mut record = of_injection(raw, policy, at);
                 rule(&mut record, judgement, policy);
                 return Ok(Explained {
                     record,
                     findings: Vec::new(),
                     account_known: false,
+                    reading,
                 });
             }
         };
@@ -248,12 +252,14 @@ impl Checker {
         predicted(&mut record, &facts, 0);
         used(&mut record, &facts, &occupancy);
         rule(&mut record, judgement, standing.policy);
+        let reading = standing.policy.dial_plan.told(&call.dialed);
         with_call(&mut record, call, String::new());
         record.latency_us = microseconds(started.elapsed());
         Ok(Explained {
             record,
             findings,
             account_known: resident.is_some(),
+            reading,
         })
     }
 

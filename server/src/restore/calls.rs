@@ -51,7 +51,8 @@ pub(super) fn reserve(state: &State, decision: &DecisionRecord, at: Timestamp) {
 fn tariff(state: &State, account: &AccountId, number: &E164) -> Option<Tariff> {
     let snapshot = state.snapshot.load();
     let policy = state.policy(&snapshot, account);
-    policy.tariff(number, &plan::look_up(number), &snapshot.rates)
+    let plan = plan::look_up_from(number, policy.dial_plan.home_country());
+    policy.tariff(number, &plan, &snapshot.rates)
 }
 
 /// A call that had started before the start, and had not ended.

@@ -57,8 +57,9 @@ impl Trainer {
 /// rules after the first that objects, so most of its calls abroad were never scored.
 fn by_number(predictor: &Predictor, number: Option<&E164>, policy: &Policy) -> u32 {
     let Some(number) = number else { return 0 };
-    let plan = plan::look_up(number);
-    if !pays(&plan, policy.dial_plan.home_country()) {
+    let home = policy.dial_plan.home_country();
+    let plan = plan::look_up_from(number, home);
+    if !pays(&plan, home) {
         return 0;
     }
     score_of(predictor.by_number(number, &plan)).into()

@@ -419,6 +419,10 @@ impl AdminService for Fake {
             findings: data::findings(),
             policy: "default".to_owned(),
             account_known: true,
+            reading: vec![
+                "011 is dialed before an international number in United States".to_owned(),
+                "+5352345678: Cuba, mobile, valid".to_owned(),
+            ],
         }))
     }
 

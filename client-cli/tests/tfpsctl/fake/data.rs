@@ -99,9 +99,10 @@ fn policy(name: &str, domain: &str) -> Policy {
         dial_plan: Some(DialPlan {
             home_country: "US".to_owned(),
             international_prefixes: vec!["011".to_owned(), "00".to_owned()],
-            national_prefix: "1".to_owned(),
+            national_prefix: Some("1".to_owned()),
             bare_numbers: BareNumbers::E164.into(),
             emergency_numbers: vec!["9911".to_owned()],
+            carrier_codes: vec!["1010XXX".to_owned()],
         }),
         verification: Some(Verification {
             method: VerificationMethod::Captcha.into(),

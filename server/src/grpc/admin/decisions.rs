@@ -98,5 +98,6 @@ pub(super) async fn explain(
             .map(convert::decision::finding)
             .collect(),
         account_known: explained.account_known,
+        reading: explained.reading,
     }))
 }

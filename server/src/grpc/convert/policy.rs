@@ -2,7 +2,7 @@
 
 use tfps_engine::{
     exposure::Money,
-    number::{BareNumbers, Country, DialPlan},
+    number::{BareNumbers, Country, DialPlan, Prefix, PrefixError},
     policy::{
         CaptchaKind, OnUnavailable, PolicyDocument, Raise, ResponseMode, RuleMode, TrainingMode,
         VerificationMethod,
@@ -204,14 +204,19 @@ fn hours(document: &HoursDocument) -> v1::BusinessHours {
 fn dial_plan(plan: &DialPlan) -> v1::DialPlan {
     v1::DialPlan {
         home_country: plan.home_country().code().to_owned(),
-        international_prefixes: plan.international_prefixes().to_vec(),
-        national_prefix: plan.national_prefix().unwrap_or_default().to_owned(),
+        international_prefixes: plan
+            .international_prefixes()
+            .map(ToString::to_string)
+            .collect(),
+        national_prefix: Some(plan.national_prefix().unwrap_or_default().to_owned()),
         bare_numbers: match plan.bare_numbers() {
+            BareNumbers::Auto => v1::BareNumbers::Auto,
             BareNumbers::E164 => v1::BareNumbers::E164,
             BareNumbers::National => v1::BareNumbers::National,
         }
         .into(),
         emergency_numbers: plan.emergency_numbers().to_vec(),
+        carrier_codes: plan.carrier_codes().map(ToString::to_string).collect(),
     }
 }
 
@@ -370,29 +375,34 @@ fn read_dial_plan(plan: v1::DialPlan) -> Result<DialPlan, Status> {
         Country::from_code(&plan.home_country)
             .map_err(|error| status::invalid("policy.dial_plan.home_country", error))?
     };
-    let usual = DialPlan::for_country(home);
     let bare = match v1::BareNumbers::try_from(plan.bare_numbers) {
-        Ok(v1::BareNumbers::Unspecified | v1::BareNumbers::E164) => BareNumbers::E164,
+        Ok(v1::BareNumbers::Unspecified | v1::BareNumbers::Auto) => BareNumbers::Auto,
+        Ok(v1::BareNumbers::E164) => BareNumbers::E164,
         Ok(v1::BareNumbers::National) => BareNumbers::National,
         Err(_) => return Err(none("policy.dial_plan.bare_numbers", plan.bare_numbers)),
     };
-    let only_home = plan.international_prefixes.is_empty() && plan.national_prefix.is_empty();
     let wrong = |error| status::invalid("policy.dial_plan", error);
-    if only_home {
-        let usual = usual.with_bare_numbers(bare);
-        return usual
-            .with_emergency_numbers(plan.emergency_numbers)
-            .map_err(wrong);
-    }
-    let prefixes = if plan.international_prefixes.is_empty() {
-        usual.international_prefixes().to_vec()
-    } else {
-        plan.international_prefixes
+    let prefixes = |field: &str, texts: Vec<String>| -> Result<Vec<Prefix>, Status> {
+        let read = texts.iter().map(|text| text.parse());
+        read.collect::<Result<_, _>>()
+            .map_err(|error: PrefixError| status::invalid(field, error))
     };
-    let national_prefix = super::given(plan.national_prefix);
-    DialPlan::new(home, prefixes, national_prefix, bare)
+    let own = DialPlan::for_country(home)
+        .with_bare_numbers(bare)
+        .with_international_prefixes(prefixes(
+            "policy.dial_plan.international_prefixes",
+            plan.international_prefixes,
+        )?)
         .and_then(|own| own.with_emergency_numbers(plan.emergency_numbers))
-        .map_err(wrong)
+        .map_err(wrong)?;
+    let codes = prefixes("policy.dial_plan.carrier_codes", plan.carrier_codes)?;
+    let own = own.with_carrier_codes(codes).map_err(wrong)?;
+    match plan.national_prefix {
+        None => Ok(own),
+        Some(prefix) => own
+            .with_national_prefix(super::given(prefix))
+            .map_err(wrong),
+    }
 }
 
 fn read_verification(

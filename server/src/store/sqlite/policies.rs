@@ -104,3 +104,49 @@ pub(super) async fn accounts_under(
     .await?;
     Ok(u64::try_from(count).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{Connection, SqliteConnection};
+
+    const DIAL_PLANS: &str = include_str!("../../../migrations/sqlite/0011_dial_plans.sql");
+
+    #[tokio::test]
+    async fn the_prefixes_that_every_policy_had_are_taken_out_and_an_operators_own_stay() {
+        let mut database = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        sqlx::raw_sql("CREATE TABLE policies (name TEXT, document TEXT)")
+            .execute(&mut database)
+            .await
+            .unwrap();
+        let before = [
+            r#"{"dial_plan":{"home_country":"GB","international_prefixes":["00","011"]}}"#,
+            r#"{"dial_plan":{"home_country":"AU","international_prefixes":["00","011","0011"]}}"#,
+            r#"{"dial_plan":{"home_country":"US","international_prefixes":["9011"]}}"#,
+            r#"{"name":"default"}"#,
+        ];
+        for document in before {
+            sqlx::query("INSERT INTO policies VALUES ('', ?)")
+                .bind(document)
+                .execute(&mut database)
+                .await
+                .unwrap();
+        }
+        sqlx::raw_sql(DIAL_PLANS)
+            .execute(&mut database)
+            .await
+            .unwrap();
+        let after: Vec<String> = sqlx::query_scalar("SELECT document FROM policies ORDER BY rowid")
+            .fetch_all(&mut database)
+            .await
+            .unwrap();
+        assert_eq!(
+            after,
+            [
+                r#"{"dial_plan":{"home_country":"GB","international_prefixes":[]}}"#,
+                r#"{"dial_plan":{"home_country":"AU","international_prefixes":["0011"]}}"#,
+                before[2],
+                before[3],
+            ]
+        );
+    }
+}

@@ -1,0 +1,623 @@
+//! From what was dialed to the number that the exchange connects.
+//!
+//! What people dial can be read in several ways: as an international number after one of the country's prefixes, as a national one with
+//! or without its prefix, as E.164 without the `+`. The ways are tried in the order in which exchanges try them, and the first that makes a
+//! number that the plans have is taken. Where none does, the reading that leads abroad is taken before the one that stays at home.
+
+use super::{
+    NotANumber,
+    dial_plan::{BareNumbers, DialPlan},
+    dialing::{Lengths, ShortUse},
+    e164::{E164, E164Error},
+    plan::{self, NumberFacts, Validity},
+    written::{Dialed, Written},
+};
+
+/// How often a prefix may hide behind another.
+const DEEPEST: u8 = 3;
+
+/// What was dialed, as it is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// What is called.
+    pub called: Result<Called, NotANumber>,
+    steps: Steps,
+}
+
+/// What is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Called {
+    /// Help.
+    Emergency,
+    /// A number of E.164, with what the plans say of it.
+    Number(E164, NumberFacts),
+    /// A short number of the home country.
+    Short(ShortUse),
+    /// A number of the home country without its area code.
+    Local,
+}
+
+/// A step from the digits to the number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// So many characters withhold the caller's number, or show it.
+    CallerIdPrefix(u8),
+    /// So many digits choose a carrier, as the policy says.
+    CarrierCode(u8),
+    /// So many digits are an international prefix.
+    InternationalPrefix(u8),
+    /// So many digits stand before a national number, and give way to what the plan has there.
+    NationalPrefix(u8),
+    /// The calling code of the home country is put in front.
+    HomeCode(u16),
+    /// It is E.164 without the `+`.
+    Bare,
+    /// After the calling code so many digits are an international prefix: the number behind it is what is connected.
+    Revealed(u8),
+    /// After the calling code stood so many digits that are only dialed within the country.
+    TrunkPrefix(u8),
+}
+
+/// The steps, in their order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Steps {
+    steps: [Option<Step>; Self::MOST],
+    len: u8,
+}
+
+impl Steps {
+    const MOST: usize = 8;
+
+    fn and(mut self, step: Step) -> Self {
+        if let Some(place) = self.steps.get_mut(usize::from(self.len)) {
+            *place = Some(step);
+            self.len += 1;
+        }
+        self
+    }
+}
+
+impl Reading {
+    /// The steps from the digits to the number, in their order.
+    pub fn steps(&self) -> impl Iterator<Item = Step> + '_ {
+        self.steps.steps.iter().copied().flatten()
+    }
+
+    /// The number that is called, in E.164, and what the plans say of it; what is called otherwise has none.
+    ///
+    /// # Errors
+    ///
+    /// When no number is meant; the error tells why. Whether there is such a number is not asked here.
+    pub fn number(&self) -> Result<(E164, NumberFacts), NotANumber> {
+        match self.called? {
+            Called::Number(number, facts) => Ok((number, facts)),
+            Called::Emergency => Err(NotANumber::Emergency),
+            Called::Short(usage) => Err(NotANumber::Short(usage)),
+            Called::Local => Err(NotANumber::Local),
+        }
+    }
+
+    fn failed(why: NotANumber) -> Self {
+        Self {
+            called: Err(why),
+            steps: Steps::default(),
+        }
+    }
+
+    fn of(called: Called, steps: Steps) -> Self {
+        Self {
+            called: Ok(called),
+            steps,
+        }
+    }
+
+    fn is_valid(&self) -> bool {
+        match self.called {
+            Ok(Called::Number(_, facts)) => facts.validity.is_valid(),
+            Ok(_) => true,
+            Err(_) => false,
+        }
+    }
+
+    fn valid(self) -> Option<Self> {
+        self.is_valid().then_some(self)
+    }
+
+    /// Whether the plans could have such a number.
+    fn possible(self) -> Option<Self> {
+        match self.called {
+            Ok(Called::Number(_, facts)) => {
+                matches!(facts.validity, Validity::Valid | Validity::Unallocated).then_some(self)
+            }
+            Ok(_) => Some(self),
+            Err(_) => None,
+        }
+    }
+}
+
+impl DialPlan {
+    /// Reads what was dialed. Nothing is allocated.
+    #[must_use]
+    pub fn read(&self, dialed: &str) -> Reading {
+        let written = match Written::read(dialed) {
+            Ok(Dialed::SosUrn) => return Reading::of(Called::Emergency, Steps::default()),
+            Ok(Dialed::Digits(written)) => written,
+            Err(error) => return Reading::failed(error),
+        };
+        if self.is_emergency_number(written.local_digits()) {
+            return Reading::of(Called::Emergency, Steps::default());
+        }
+        let digits = written.digits();
+        if written.beyond > 0 {
+            return Reading::failed(NotANumber::TooManyDigits {
+                digits: digits.len() + written.beyond,
+            });
+        }
+        if written.sign.is_none() {
+            return self.read_digits(digits, written.plus, Steps::default());
+        }
+        let Some(prefix) = self.home_country().caller_id_prefix(digits) else {
+            return Reading::failed(NotANumber::FeatureCode);
+        };
+        let rest = &digits[prefix..];
+        if !rest.iter().all(u8::is_ascii_digit) {
+            return Reading::failed(NotANumber::FeatureCode);
+        }
+        let steps = Steps::default().and(Step::CallerIdPrefix(prefix as u8));
+        if self.is_emergency_number(rest) {
+            return Reading::of(Called::Emergency, steps);
+        }
+        self.read_digits(rest, written.plus, steps)
+    }
+
+    fn read_digits(&self, digits: &[u8], plus: bool, steps: Steps) -> Reading {
+        if digits.is_empty() {
+            return Reading::failed(match plus {
+                true => NotANumber::NoDigitsAfterPrefix,
+                false => NotANumber::NothingDialed,
+            });
+        }
+        if plus {
+            return self.international(digits, steps, 0);
+        }
+        if let Some(usage) = self.home_country().dialing().short_number(digits) {
+            return Reading::of(Called::Short(usage), steps);
+        }
+        let prefixes = self.prefix_lengths(digits);
+        let mut after_prefix = None;
+        for length in prefixes {
+            let steps = steps.and(Step::InternationalPrefix(length as u8));
+            let reading = self.international(&digits[length..], steps, 0);
+            if reading.is_valid() {
+                return reading;
+            }
+            // The longest says what is wrong.
+            after_prefix.get_or_insert(reading);
+        }
+        self.without_prefix(digits, steps)
+            .or_else(|| self.after_code(digits, steps))
+            .or(after_prefix)
+            .or_else(|| self.after_double_zero(digits, steps))
+            .unwrap_or_else(|| self.not_valid(digits, steps))
+    }
+
+    /// A number after `00`, which switches understand where the country has other prefixes: no number begins with it.
+    fn after_double_zero(&self, digits: &[u8], steps: Steps) -> Option<Reading> {
+        let rest = digits.strip_prefix(b"00")?;
+        Some(self.international(rest, steps.and(Step::InternationalPrefix(2)), 0))
+    }
+
+    /// A valid number that is dialed without an international prefix.
+    fn without_prefix(&self, digits: &[u8], steps: Steps) -> Option<Reading> {
+        let prefixed = || self.prefixed(digits, steps).find_map(Reading::valid);
+        let national = || self.national([&[], &[], digits], steps).valid();
+        let bare = || self.bare(digits, steps).valid();
+        let is_unprefixed = self.home_country().dialing().is_unprefixed(digits);
+        match self.bare_numbers() {
+            BareNumbers::National => prefixed().or_else(national).or_else(bare),
+            // What starts with 0 is no number of E.164.
+            BareNumbers::E164 if digits[0] != b'0' => bare().or_else(prefixed).or_else(national),
+            BareNumbers::Auto if self.has_trunk_prefix() && !is_unprefixed => {
+                prefixed().or_else(bare).or_else(national)
+            }
+            BareNumbers::E164 | BareNumbers::Auto => prefixed().or_else(national).or_else(bare),
+        }
+    }
+
+    /// Whether nobody dials a national number without its prefix. In North America the 1 can be left out.
+    fn has_trunk_prefix(&self) -> bool {
+        self.national_prefix().is_some_and(|prefix| prefix != "1")
+    }
+
+    /// A valid number after a carrier's code, or digits that withhold the caller's number.
+    fn after_code(&self, digits: &[u8], steps: Steps) -> Option<Reading> {
+        let carrier = self
+            .carrier_codes()
+            .filter(|code| code.begins(digits))
+            .map(|code| (code.len(), Step::CarrierCode(code.len() as u8)));
+        let caller_id = self
+            .home_country()
+            .caller_id_prefix(digits)
+            .map(|length| (length, Step::CallerIdPrefix(length as u8)));
+        carrier
+            .chain(caller_id)
+            .filter(|(length, _)| {
+                *length < digits.len() && usize::from(steps.len) < Steps::MOST / 2
+            })
+            .find_map(|(length, step)| {
+                let rest = &digits[length..];
+                if self.is_emergency_number(rest) {
+                    return Some(Reading::of(Called::Emergency, steps.and(step)));
+                }
+                self.read_digits(rest, false, steps.and(step)).valid()
+            })
+    }
+
+    /// What no plan has: what leads abroad comes first, but after a national prefix.
+    fn not_valid(&self, digits: &[u8], steps: Steps) -> Reading {
+        let home = self.home_country();
+        // `1 011 53…`: a prefix behind the national one.
+        let revealed = home.dialing().rewrites(digits).find_map(|rewrite| {
+            let length = rewrite.len();
+            let steps = steps.and(Step::NationalPrefix(length as u8));
+            self.revealed(&digits[length..], steps, DEEPEST - 1)
+        });
+        if let Some(revealed) = revealed {
+            return revealed;
+        }
+        if home.dialing().is_local(digits.len()) {
+            return Reading::of(Called::Local, steps);
+        }
+        let prefixed = || self.prefixed(digits, steps).find_map(Reading::possible);
+        let national = || self.national([&[], &[], digits], steps).possible();
+        let bare = || self.bare(digits, steps).possible();
+        let possible = if self.has_trunk_prefix() {
+            prefixed().or_else(bare).or_else(national)
+        } else {
+            prefixed().or_else(national).or_else(bare)
+        };
+        possible
+            .or_else(|| self.with_surplus(digits, steps))
+            .unwrap_or_else(|| Reading::failed(self.why_not(digits)))
+    }
+
+    /// E.164 without its `+`, and with digits after it that carriers drop.
+    fn with_surplus(&self, digits: &[u8], steps: Steps) -> Option<Reading> {
+        let reading = self.bare(digits, steps);
+        let is_too_long = match reading.called {
+            Ok(Called::Number(_, facts)) => facts.validity == Validity::TooLong,
+            _ => false,
+        };
+        is_too_long.then_some(reading)
+    }
+
+    fn why_not(&self, digits: &[u8]) -> NotANumber {
+        let home = self.home_country();
+        match digits {
+            _ if digits.len() > E164::MAX_DIGITS => NotANumber::TooManyDigits {
+                digits: digits.len(),
+            },
+            [b'0', ..] => NotANumber::NoSuchPrefix { home },
+            _ => NotANumber::NoSuchNumber { home },
+        }
+    }
+
+    /// The digits after a `+` or an international prefix.
+    fn international(&self, digits: &[u8], steps: Steps, depth: u8) -> Reading {
+        let number = E164::from_ascii(digits)
+            .map(|number| (number, plan::look_up_from(&number, self.home_country())));
+        if let Ok((number, facts)) = number
+            && (facts.validity.is_valid() || facts.calling_code.is_none())
+        {
+            return Reading::of(Called::Number(number, facts), steps);
+        }
+        // Carriers that strip the calling code of their own country connect what a prefix behind it leads to.
+        let code = plan::calling_code_of(digits);
+        let rest = &digits[code.map_or(0, code_digits)..];
+        self.revealed(rest, steps, depth)
+            .or_else(|| self.trunk(code?, rest, steps))
+            .unwrap_or_else(|| match number {
+                Ok((number, facts)) => self.as_it_is(number, facts, steps),
+                Err(error) => Reading::failed(not_a_number(error)),
+            })
+    }
+
+    /// The valid number that is meant by `+44 (0)20 …`: what is only dialed within the country stands behind its calling code.
+    fn trunk(&self, code: u16, rest: &[u8], steps: Steps) -> Option<Reading> {
+        plan::countries_of(code).find_map(|country| {
+            country.dialing().rewrites(rest).find_map(|rewrite| {
+                let number = compose(code, rewrite.parts(rest)).ok()?;
+                let facts = plan::look_up_from(&number, self.home_country());
+                let steps = steps.and(Step::TrunkPrefix(rewrite.len() as u8));
+                Reading::of(Called::Number(number, facts), steps).valid()
+            })
+        })
+    }
+
+    /// A number that no plan has. One of the home country must be possible at least.
+    fn as_it_is(&self, number: E164, facts: NumberFacts, steps: Steps) -> Reading {
+        let home = self.home_country();
+        if facts.calling_code == home.calling_code() && facts.validity.is_impossible_length() {
+            return Reading::failed(NotANumber::ImpossibleAtHome {
+                home,
+                digits: number.digits().len(),
+            });
+        }
+        Reading::of(Called::Number(number, facts), steps)
+    }
+
+    /// The valid number behind an international prefix.
+    fn revealed(&self, digits: &[u8], steps: Steps, depth: u8) -> Option<Reading> {
+        if depth >= DEEPEST {
+            return None;
+        }
+        let usual: [&[u8]; 2] = [b"00", b"011"];
+        let usual = usual
+            .iter()
+            .filter(|prefix| digits.starts_with(prefix))
+            .fold(Lengths::default(), |lengths, prefix| {
+                lengths.with(prefix.len())
+            });
+        let mut lengths = self.prefix_lengths(digits).and(usual);
+        lengths.find_map(|length| {
+            let steps = steps.and(Step::Revealed(length as u8));
+            self.international(&digits[length..], steps, depth + 1)
+                .valid()
+        })
+    }
+
+    /// The readings after each form of the national prefix that the digits begin with.
+    fn prefixed(&self, digits: &[u8], steps: Steps) -> impl Iterator<Item = Reading> {
+        let own = self
+            .national_prefix()
+            .filter(|prefix| digits.starts_with(prefix.as_bytes()) && digits.len() > prefix.len())
+            .map(|prefix| {
+                let steps = steps.and(Step::NationalPrefix(prefix.len() as u8));
+                self.national([&[], &[], &digits[prefix.len()..]], steps)
+            });
+        let of_country = self
+            .home_country()
+            .dialing()
+            .rewrites(digits)
+            .map(move |rewrite| {
+                let steps = steps.and(Step::NationalPrefix(rewrite.len() as u8));
+                self.national(rewrite.parts(digits), steps)
+            });
+        of_country.chain(own)
+    }
+
+    /// A national number, in parts.
+    fn national(&self, parts: [&[u8]; 3], steps: Steps) -> Reading {
+        let home = self.home_country();
+        let Some(code) = home.calling_code() else {
+            return Reading::failed(NotANumber::NoHomeCallingCode { home });
+        };
+        match compose(code, parts) {
+            Ok(number) => {
+                let facts = plan::look_up_from(&number, self.home_country());
+                self.as_it_is(number, facts, steps.and(Step::HomeCode(code)))
+            }
+            Err(error) => Reading::failed(not_a_number(error)),
+        }
+    }
+
+    /// E.164 without the `+`.
+    fn bare(&self, digits: &[u8], steps: Steps) -> Reading {
+        match E164::from_ascii(digits) {
+            Ok(number) => self.as_it_is(
+                number,
+                plan::look_up_from(&number, self.home_country()),
+                steps.and(Step::Bare),
+            ),
+            Err(error) => Reading::failed(not_a_number(error)),
+        }
+    }
+
+    /// How many of the first digits are an international prefix, of the country or of the policy's own.
+    fn prefix_lengths(&self, digits: &[u8]) -> Lengths {
+        self.international_prefixes()
+            .filter(|prefix| prefix.begins(digits))
+            .fold(
+                self.home_country().dialing().international_prefixes(digits),
+                |lengths, prefix| lengths.with(prefix.len()),
+            )
+    }
+}
+
+impl DialPlan {
+    /// Whether help is called, however that is written.
+    #[must_use]
+    pub fn is_emergency(&self, dialed: &str) -> bool {
+        self.read(dialed).called == Ok(Called::Emergency)
+    }
+
+    /// The number that is called, in E.164.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reading::number`].
+    pub fn destination(&self, dialed: &str) -> Result<E164, NotANumber> {
+        self.read(dialed).number().map(|(number, _)| number)
+    }
+}
+
+/// A number of a calling code and the parts of a national number.
+fn compose(code: u16, parts: [&[u8]; 3]) -> Result<E164, E164Error> {
+    let mut digits = [0; 2 * E164::MAX_DIGITS];
+    let mut length = 0;
+    let mut push = |part: &[u8]| {
+        for digit in part {
+            if let Some(place) = digits.get_mut(length) {
+                *place = *digit;
+            }
+            length += 1;
+        }
+    };
+    let mut of_code = [b'0'; 3];
+    for (place, weight) in of_code.iter_mut().zip([100, 10, 1]) {
+        *place += (code / weight % 10) as u8;
+    }
+    push(&of_code[3 - code_digits(code)..]);
+    for part in parts {
+        push(part);
+    }
+    match digits.get(..length) {
+        Some(digits) => E164::from_ascii(digits),
+        None => Err(E164Error::TooLong { digits: length }),
+    }
+}
+
+fn code_digits(code: u16) -> usize {
+    match code {
+        100.. => 3,
+        10.. => 2,
+        _ => 1,
+    }
+}
+
+fn not_a_number(error: E164Error) -> NotANumber {
+    match error {
+        E164Error::Empty => NotANumber::NoDigitsAfterPrefix,
+        E164Error::LeadingZero => NotANumber::NoSuchCallingCode,
+        E164Error::TooLong { digits } => NotANumber::TooManyDigits { digits },
+        E164Error::NotADigit {
+            position,
+            character,
+        } => NotANumber::NotDialable {
+            position,
+            character,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(home: &str) -> DialPlan {
+        DialPlan::for_country(home.parse().unwrap())
+    }
+
+    /// What is called, in a word: a number, or why there is none.
+    fn called(plan: &DialPlan, dialed: &str) -> String {
+        match plan.read(dialed).called {
+            Ok(Called::Number(number, _)) => number.to_string(),
+            Ok(other) => format!("{other:?}"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[track_caller]
+    fn all(home: &str, cases: &[(&str, &str)]) {
+        for (dialed, expected) in cases {
+            assert_eq!(called(&plan(home), dialed), *expected, "{home} {dialed}");
+        }
+    }
+
+    #[test]
+    fn the_country_s_own_international_prefixes_are_understood_and_no_others() {
+        all(
+            "IL",
+            &[
+                ("013 53 7832 1234", "+5378321234"),
+                ("00 53 7832 1234", "+5378321234"),
+            ],
+        );
+        all(
+            "HK",
+            &[
+                ("001 53 7832 1234", "+5378321234"),
+                ("0050 53 7832 1234", "+5378321234"),
+            ],
+        );
+        all(
+            "AU",
+            &[
+                ("0011 53 7832 1234", "+5378321234"),
+                ("0014 53 7832 1234", "+5378321234"),
+            ],
+        );
+        all(
+            "BR",
+            &[
+                ("0014 53 7832 1234", "+5378321234"),
+                ("00 55 53 7832 1234", "+5378321234"),
+            ],
+        );
+        all(
+            "GB",
+            &[
+                ("0113 496 0123", "+441134960123"),
+                ("00 53 7832 1234", "+5378321234"),
+            ],
+        );
+        // In the United States nothing else begins with 00.
+        all(
+            "US",
+            &[
+                ("00 53 7832 1234", "+5378321234"),
+                ("011 53 7832 1234", "+5378321234"),
+            ],
+        );
+    }
+
+    #[test]
+    fn numbers_are_read_as_the_documentation_says() {
+        let havana = "+5378321234";
+        all(
+            "US",
+            &[
+                ("011 53 7832 1234", havana),
+                ("+53 7832 1234", havana),
+                ("+1 011 53 7832 1234", havana),
+                ("212 555 0123", "+12125550123"),
+                ("1 212 555 0123", "+12125550123"),
+                ("442079460123", "+442079460123"),
+                (
+                    "118765550123",
+                    "no number that US has, and none of E.164 without its +",
+                ),
+            ],
+        );
+        all(
+            "GB",
+            &[
+                ("0113 496 0123", "+441134960123"),
+                ("020 7946 0123", "+442079460123"),
+                ("+44 (0)20 7946 0123", "+442079460123"),
+                ("+44 00 53 7832 1234", havana),
+            ],
+        );
+        all("IL", &[("013 53 7832 1234", havana)]);
+        all("KR", &[("001 53 7832 1234", havana)]);
+        let e164 = plan("US").with_bare_numbers(BareNumbers::E164);
+        assert_eq!(called(&e164, "2125550123"), "+12125550123");
+        assert_eq!(called(&e164, "2207123456"), "+2207123456");
+        all("US", &[("2207123456", "+12207123456")]);
+    }
+
+    #[test]
+    fn services_of_a_shared_calling_code_are_at_home_in_each_of_its_countries() {
+        for (home, dialed) in [
+            ("CA", "1 800 234 5678"),
+            ("US", "800 234 5678"),
+            ("GG", "0800 123 4567"),
+            ("JM", "8002345678"),
+        ] {
+            match plan(home).read(dialed).called {
+                Ok(Called::Number(number, facts)) => {
+                    assert!(facts.validity.is_valid(), "{home} {number}");
+                    assert_eq!(
+                        facts.country,
+                        Some(home.parse().unwrap()),
+                        "{home} {number}"
+                    );
+                }
+                other => panic!("{home} {dialed}: {other:?}"),
+            }
+        }
+        // What is one country's alone stays its own.
+        let read = plan("US").read("1 876 555 0123").number();
+        assert_eq!(read.unwrap().1.country, Some("JM".parse().unwrap()));
+    }
+}
