@@ -15,7 +15,9 @@ use std::{
 pub const MAX_USERNAME: usize = 64;
 /// The longest domain (RFC 1035), in characters.
 pub const MAX_DOMAIN: usize = 253;
-/// The longest number as dialed, in bytes.
+/// The longest number as dialed, in bytes: RFC 3966 puts parameters behind it.
+pub const MAX_DIALED: usize = 128;
+/// The longest number of a caller, in bytes.
 pub const MAX_NUMBER: usize = 64;
 /// The longest header value that is taken (User-Agent, Call-ID, Diversion), in bytes.
 pub const MAX_HEADER: usize = 256;
@@ -279,15 +281,37 @@ impl RawAttempt {
     /// # Errors
     /// What the switch did wrong: a field that is missing, too long or no address.
     pub fn check_bounds(&self) -> Result<(), FieldError> {
+        if self.username.is_empty() && self.domain.is_empty() {
+            return Err(FieldError::new("account", Problem::Missing));
+        }
         required("account.username", &self.username, MAX_USERNAME)?;
         required("account.domain", &self.domain, MAX_DOMAIN)?;
-        required("dialed_number", &self.dialed, MAX_NUMBER)?;
+        required("dialed_number", &self.dialed, MAX_DIALED)?;
         bounded("caller_number", &self.caller, MAX_NUMBER)?;
         bounded("user_agent", &self.user_agent, MAX_HEADER)?;
         bounded("call_id", &self.call_id, MAX_HEADER)?;
         bounded("attempt_key", &self.attempt_key, MAX_HEADER)?;
         bounded("forwarded_from", &self.forwarded_from, MAX_HEADER)?;
         bounded("trunk", &self.trunk, MAX_TRUNK)
+    }
+
+    /// Cuts every field to its bound, but the number that is dialed, and drops an address that is none.
+    pub fn cut(&mut self) {
+        for (text, limit) in [
+            (&mut self.username, MAX_USERNAME),
+            (&mut self.domain, MAX_DOMAIN),
+            (&mut self.caller, MAX_NUMBER),
+            (&mut self.user_agent, MAX_HEADER),
+            (&mut self.call_id, MAX_HEADER),
+            (&mut self.attempt_key, MAX_HEADER),
+            (&mut self.forwarded_from, MAX_HEADER),
+            (&mut self.trunk, MAX_TRUNK),
+        ] {
+            text.truncate(text.floor_char_boundary(limit));
+        }
+        if self.source_ip().is_err() {
+            self.source_ip.clear();
+        }
     }
 
     /// The source address.

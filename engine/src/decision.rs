@@ -204,6 +204,16 @@ pub struct Judgement {
     pub monitored: Option<Ruling>,
 }
 
+impl Judgement {
+    /// That of a call for help.
+    pub fn emergency() -> Self {
+        Self {
+            ruling: Ruling::emergency(),
+            monitored: None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

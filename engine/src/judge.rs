@@ -342,10 +342,7 @@ pub fn judge_injection(
     policy: &Policy,
 ) -> Judgement {
     if policy.dial_plan.is_emergency(dialed) {
-        return Judgement {
-            ruling: Ruling::emergency(),
-            monitored: None,
-        };
+        return Judgement::emergency();
     }
     let objection = crate::rules::injection(injection);
     let mode = policy.mode(Rule::MalformedInput);

@@ -98,7 +98,7 @@ async fn what_a_caller_writes_is_told_as_it_is_and_is_nothing_else() {
     assert_eq!(agents, [&long[..256], agent]);
 
     // What the server refuses is denied: nobody passes by what he writes.
-    let number = ("${TFPS_NUMBER}", "1".repeat(100));
+    let number = ("${TFPS_NUMBER}", "1".repeat(200));
     let denied = run(
         bridge.address(),
         "check",
@@ -354,7 +354,7 @@ async fn another_domain_than_the_tokens_is_denied_and_may_call_for_help() {
     for (number, verdict, code) in [
         (HOME_NUMBER, "DENY", "R12"),
         (LONDON, "DENY", "R12"),
-        ("911", "ALLOW", "A99"),
+        ("911", "ALLOW", "A00"),
     ] {
         let variables = [DOMAIN_SET, ("${TFPS_NUMBER}", number)];
         eventually("the server answers", async || {
@@ -365,7 +365,7 @@ async fn another_domain_than_the_tokens_is_denied_and_may_call_for_help() {
         .await;
     }
     let forbidden = "tfps_asterisk_unavailable_total{cause=\"forbidden\"}";
-    assert!(bridge.metric(forbidden).await >= 3.0);
+    assert!(bridge.metric(forbidden).await >= 2.0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

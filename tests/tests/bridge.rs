@@ -129,7 +129,7 @@ async fn v1_s_web_service_is_answered_by_codes_that_v1_had() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bad_input_is_a_4xx_that_names_the_field() {
     let (server, bridge) = house().await;
-    let long = "1".repeat(70);
+    let long = "1".repeat(130);
     for (form, field) in [
         (String::new(), "username"),
         (ALICE.to_owned(), "dialed_number"),

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by it")]
 
 use tfps_client::{
-    Client,
+    Client, Code,
     v1::{self, CheckRequest, EntryAction, EntryKind, Verdict},
 };
 use tfps_tests::{
@@ -171,6 +171,68 @@ async fn r07_is_a_prefix_that_leads_nowhere() {
     denied(&server.check(call("alice", "21012345678")).await, "R07");
     denied(&server.check(call("alice", "+21012345678")).await, "R07");
     denied(&server.check(call("alice", "01121012345678")).await, "R07");
+}
+
+/// One field of a request, made wrong.
+type Breaks = fn(&mut CheckRequest);
+
+#[tokio::test]
+async fn a_call_for_help_passes_whatever_stands_beside_its_number() {
+    let server = Server::open().await;
+    let broken: [Breaks; 12] = [
+        |call| call.account = None,
+        |call| call.account = Some(v1::AccountKey::default()),
+        |call| call.account.as_mut().unwrap().username = "a' OR '1'='1".to_owned(),
+        |call| call.account.as_mut().unwrap().domain = "é".repeat(300),
+        |call| call.user_agent = "é".repeat(300),
+        |call| call.user_agent = "a\r\nb".to_owned(),
+        |call| call.caller_number = "<script>".repeat(20),
+        |call| call.source_ip = "my phone".to_owned(),
+        |call| call.concurrent_calls = Some(u32::MAX),
+        |call| call.call_id = "x".repeat(300),
+        |call| call.forwarded_from = "x".repeat(300),
+        |call| call.trunk = "\0".repeat(300),
+    ];
+    let numbers = [
+        "911",
+        "+911",
+        "9 1 1",
+        "911#",
+        "tel:911",
+        "sip:112@pbx.example.com;user=phone",
+        "urn:service:sos.police",
+        "URN:SERVICE:SOS",
+    ];
+    for number in numbers {
+        for break_it in broken {
+            let mut asked = call("alice", number);
+            break_it(&mut asked);
+            let passed = server.check(asked.clone()).await;
+            assert_eq!(
+                (&*passed.code, &*passed.reason),
+                ("A00", "an emergency number"),
+                "{asked:?}"
+            );
+        }
+    }
+    let filter = v1::DecisionFilter::default();
+    let recorded = server.decisions(filter).await;
+    assert_eq!(recorded.len(), numbers.len() * broken.len());
+    // Of another tenant's domain too, and it is recorded in the token's own.
+    let token = server.token(v1::Role::Switch, "b.example").await;
+    let bound = server.client_of(&token).await;
+    assert_eq!(bound.check(call("alice", "911")).await.unwrap().code, "A00");
+    let refused = bound.check(call("alice", HOME_NUMBER)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    // What only begins like one is a number like any other, and a wrong field is an error again.
+    let token = server.token(v1::Role::Switch, "").await;
+    let switch = server.client_of(&token).await;
+    for number in ["9112", "91145678901"] {
+        let mut asked = call("alice", number);
+        asked.user_agent = "x".repeat(300);
+        let refused = switch.check(asked).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{number}");
+    }
 }
 
 #[tokio::test]

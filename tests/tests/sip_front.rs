@@ -256,7 +256,7 @@ async fn what_the_bridge_refuses_passes_only_to_emergency_numbers() {
         headers: vec!["X-tfps: alice@other.example".to_owned()],
         ..Call::default()
     };
-    for (bridge, help) in [(&bound, "A99"), (&locked, "A99")] {
+    for (bridge, help) in [(&bound, "A00"), (&locked, "A99")] {
         let front = Front::start(bridge, "").await;
         for dialed in [HOME_NUMBER, LONDON, SOMALIA] {
             let denied = front.answered(&from_elsewhere(dialed), 603).await;

@@ -4,7 +4,7 @@ use tfps_client::v1::CheckRequest;
 
 use super::{
     BadField, Field, Fields, WhoPays, bounded,
-    bounds::{HEADER, NUMBER, TRUNK},
+    bounds::{DIALED, HEADER, NUMBER, TRUNK},
     headers::{self, PTfps},
     identity, whole_number,
 };
@@ -35,7 +35,7 @@ pub fn read(fields: &Fields<'_>, who_pays: WhoPays<'_>) -> Result<CheckRequest, 
         bounded(field.name(), fields.get(field).unwrap_or_default(), limit)
     };
 
-    let dialed_number = text(Field::DialedNumber, NUMBER)?;
+    let dialed_number = text(Field::DialedNumber, DIALED)?;
     if dialed_number.is_empty() {
         return Err(BadField::new("dialed_number", "must be given"));
     }
@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn the_wrong_field_is_named() {
-        let long = "1".repeat(65);
+        let long = "1".repeat(129);
         for (form, field) in [
             ("username=a".to_owned(), "dialed_number"),
             ("dialed_number=44".to_owned(), "username"),

@@ -5,7 +5,7 @@ use tfps_client::v1::{AccountKey, CheckRequest};
 
 use super::{
     Fields,
-    bounds::{DOMAIN, TRUNK},
+    bounds::{DIALED, DOMAIN, TRUNK},
     fields::Field,
     form,
     headers::{self, PTfps, x_tfps},
@@ -14,8 +14,6 @@ use super::{
 
 /// The user under which such a call is recorded: it can be no account's, since it has a blank.
 pub const UNNAMED: &str = "unnamed caller";
-/// No emergency number has more digits.
-const LONGEST: usize = 16;
 
 /// What reads of a form or query, and of a JSON object, that does not read as a whole.
 pub fn salvage<'a>(forms: &[&'a [u8]], object: Option<&'a [u8]>) -> Fields<'a> {
@@ -33,7 +31,7 @@ pub fn salvage<'a>(forms: &[&'a [u8]], object: Option<&'a [u8]>) -> Fields<'a> {
 /// with it, so that a flood of such calls is seen: of what tells it, first what callers can't write.
 pub fn question(fields: &Fields<'_>, default_domain: &str) -> Option<CheckRequest> {
     let dialed = fields.get(Field::DialedNumber)?;
-    if dialed.len() > LONGEST {
+    if dialed.len() > DIALED {
         return None;
     }
     let p_tfps = fields
@@ -138,6 +136,6 @@ mod tests {
     fn what_is_no_number_for_help_is_not_asked_about() {
         assert_eq!(asked("username=a"), None);
         assert_eq!(asked("dialed_number=%ff"), None);
-        assert_eq!(asked(&format!("dialed_number={}", "1".repeat(17))), None);
+        assert_eq!(asked(&format!("dialed_number={}", "1".repeat(129))), None);
     }
 }

@@ -39,6 +39,7 @@ impl BadField {
 mod bounds {
     pub(super) const USERNAME: usize = 64;
     pub(super) const DOMAIN: usize = 253;
+    pub(super) const DIALED: usize = 128;
     pub(super) const NUMBER: usize = 64;
     pub(super) const HEADER: usize = 256;
     pub(super) const TRUNK: usize = 64;

@@ -9,10 +9,11 @@ use std::{
 use jiff::Timestamp;
 use parking_lot::{ArcMutexGuard, Mutex, RawMutex};
 use tfps_engine::{
-    call::{CallAttempt, Injection, RawAttempt, printable},
-    decision::{Purpose, Verdict},
+    call::{CallAttempt, MAX_DIALED, RawAttempt, printable},
+    decision::{Judgement, Purpose, Verdict},
     facts::{Counting, Facts, Standing, Standpoint, is_public},
     judge::{Paused, Stage, Trial, judge_injection},
+    policy::Policy,
     usage::{Ledger, Origin},
 };
 use tokio::sync::Notify;
@@ -43,9 +44,10 @@ impl Checker {
         mut raw: RawAttempt,
     ) -> Result<Step<'_>, CheckError> {
         let started = Instant::now();
-        raw.check_bounds()?;
-        let source_ip = raw.source_ip()?;
-        caller.require_domain(&raw.domain)?;
+        let source_ip = match taken(caller, &raw) {
+            Ok(source_ip) => source_ip,
+            Err(error) => return self.help_despite(error, caller, raw, started),
+        };
         let by_domain = caller.domain.is_some();
         let at = self.clock.now();
         let source_text = match source_ip {
@@ -69,7 +71,10 @@ impl Checker {
                 if !source_text.is_empty() {
                     tampered.1.source_ip = source_text;
                 }
-                let mut record = self.decide_injection(*tampered, at);
+                let (injection, raw) = *tampered;
+                let mut record = self.decide_unread(raw, at, |dialed, policy| {
+                    judge_injection(&injection, dialed, policy)
+                });
                 self.write(&mut record, started, None, by_domain);
                 return Ok(Step::Decided(self.watched(record)));
             }
@@ -300,14 +305,39 @@ impl Checker {
         record.challenge_id = pending.id;
     }
 
-    fn decide_injection(
+    /// What a switch does wrong stops no call for help: it is recorded with as much as can be.
+    fn help_despite(
         &self,
-        (injection, raw): (Injection, RawAttempt),
+        error: CheckError,
+        caller: &Principal,
+        mut raw: RawAttempt,
+        started: Instant,
+    ) -> Result<Step<'_>, CheckError> {
+        if let Some(domain) = &caller.domain {
+            raw.domain = domain.to_string();
+        }
+        let snapshot = self.state.snapshot.load();
+        let policy = policy_of_domain(&snapshot, &raw.domain);
+        if raw.dialed.len() > MAX_DIALED || !policy.dial_plan.is_emergency(&raw.dialed) {
+            return Err(error);
+        }
+        raw.cut();
+        let at = self.clock.now();
+        let mut record = self.decide_unread(raw, at, |_, _| Judgement::emergency());
+        self.write(&mut record, started, None, caller.domain.is_some());
+        Ok(Step::Decided(self.watched(record)))
+    }
+
+    /// Decides a call whose fields don't make an attempt.
+    fn decide_unread(
+        &self,
+        raw: RawAttempt,
         at: Timestamp,
+        judge: impl FnOnce(&str, &Policy) -> Judgement,
     ) -> DecisionRecord {
         let snapshot = self.state.snapshot.load();
         let policy = policy_of_domain(&snapshot, &raw.domain);
-        let judgement = judge_injection(&injection, &raw.dialed, policy);
+        let judgement = judge(&raw.dialed, policy);
         if policy.dial_plan.is_emergency(&raw.dialed) {
             let domain = raw.domain.to_ascii_lowercase();
             let emergency = EmergencyCall {
@@ -375,6 +405,14 @@ impl Checker {
             repeated: false,
         }
     }
+}
+
+/// The source of a request that can be decided.
+fn taken(caller: &Principal, raw: &RawAttempt) -> Result<Option<IpAddr>, CheckError> {
+    raw.check_bounds()?;
+    let source_ip = raw.source_ip()?;
+    caller.require_domain(&raw.domain)?;
+    Ok(source_ip)
 }
 
 /// What asking again comes to.

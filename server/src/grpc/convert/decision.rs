@@ -30,7 +30,7 @@ pub(crate) fn attempt(request: v1::CheckRequest) -> Result<(RawAttempt, Run), St
     } else {
         Run::Real
     };
-    let account = request.account.ok_or_else(|| status::missing("account"))?;
+    let account = request.account.unwrap_or_default();
     let raw = RawAttempt {
         username: account.username,
         domain: account.domain,
