@@ -32,13 +32,11 @@ pub fn read(fields: &Fields<'_>, who_pays: WhoPays<'_>) -> Result<CallProgress, 
             return Err(BadField::new("event", "must be started, answered or ended"));
         }
     };
-    let number = |field: Field, highest| {
-        let text = fields.get(field);
-        text.map(|text| whole_number(field.name(), text, highest))
-            .transpose()
-    };
-    let duration = number(Field::Duration, LONGEST_CALL)?;
-    let cause = number(Field::Cause, HIGHEST_CAUSE)?.unwrap_or_default();
+    let duration = understood(fields, Field::Duration, seconds);
+    let cause = understood(fields, Field::Cause, |text| {
+        whole_number("cause", text, HIGHEST_CAUSE).ok()
+    })
+    .unwrap_or_default();
     let ended = event == CallEvent::Ended;
     Ok(CallProgress {
         account: Some(identity.account),
@@ -56,6 +54,41 @@ pub fn read(fields: &Fields<'_>, who_pays: WhoPays<'_>) -> Result<CallProgress, 
         decision_id,
         attempt_key,
     })
+}
+
+/// A field that only tells more of the call: one that can't be read is left out, so that the call ends all the same.
+fn understood(fields: &Fields<'_>, field: Field, read: fn(&str) -> Option<u32>) -> Option<u32> {
+    let text = fields.get(field).filter(|text| !text.is_empty())?;
+    let value = read(text.trim());
+    if value.is_none() {
+        let shown: String = text.chars().take(40).collect();
+        tracing::info!(
+            field = field.name(),
+            value = ?shown,
+            "what a switch tells of a call can't be read: it is left out"
+        );
+    }
+    value
+}
+
+/// `61`, `61.4`, `1:01` or `00:01:01`: seconds, rounded up.
+fn seconds(text: &str) -> Option<u32> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    if fraction.is_empty() || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let parts = whole.split(':');
+    if parts.clone().count() > 3 {
+        return None;
+    }
+    let mut all = 0_u32;
+    for (place, part) in parts.enumerate() {
+        let part =
+            whole_number("duration", part, if place == 0 { LONGEST_CALL } else { 59 }).ok()?;
+        all = all.checked_mul(60)?.checked_add(part)?;
+    }
+    let rounded = all.checked_add(u32::from(fraction.bytes().any(|byte| byte != b'0')))?;
+    (rounded <= LONGEST_CALL).then_some(rounded)
 }
 
 #[cfg(test)]
@@ -92,14 +125,31 @@ mod tests {
             ("call_id=a&event=started", "username"),
             ("username=a&call_id=a", "event"),
             ("username=a&call_id=a&event=ringing", "event"),
-            ("username=a&call_id=a&event=ended&duration=-1", "duration"),
-            (
-                "username=a&call_id=a&event=ended&duration=9999999999",
-                "duration",
-            ),
-            ("username=a&call_id=a&event=ended&cause=200", "cause"),
         ] {
             assert_eq!(call(form).unwrap_err().field, field, "{form}");
+        }
+    }
+
+    #[test]
+    fn a_call_ends_whatever_is_told_of_it() {
+        let ended = |form: &str| {
+            let ended = call(&format!("username=a&call_id=a&event=ended&{form}")).unwrap();
+            (ended.duration.map(|duration| duration.seconds), ended.cause)
+        };
+        for (form, expected) in [
+            ("duration=12.7", (Some(13), 0)),
+            ("duration=12.000", (Some(12), 0)),
+            ("duration=00:00:12&cause=16", (Some(12), 16)),
+            ("duration=1:02:03", (Some(3_723), 0)),
+            ("duration=", (None, 0)),
+            ("duration=-1", (None, 0)),
+            ("duration=9999999999", (None, 0)),
+            ("duration=1:60", (None, 0)),
+            ("duration=1:2:3:4", (None, 0)),
+            ("duration=a+while&cause=NORMAL_CLEARING", (None, 0)),
+            ("cause=487", (None, 0)),
+        ] {
+            assert_eq!(ended(form), expected, "{form}");
         }
     }
 }
