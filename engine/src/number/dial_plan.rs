@@ -181,6 +181,7 @@ impl DialPlan {
     /// Whether exactly these digits are dialed in an emergency: nothing that follows them, and no prefix before them.
     pub(super) fn is_emergency_number(&self, digits: &[u8]) -> bool {
         digits.len() <= Self::MAX_PREFIX_DIGITS
+            && digits.iter().all(u8::is_ascii_digit)
             && (Self::EMERGENCY_EVERYWHERE.contains(&digits)
                 || self.home.dialing().short_number(digits) == Some(ShortUse::Emergency)
                 || self

@@ -6,6 +6,7 @@
 
 use super::{
     NotANumber,
+    country::Country,
     dial_plan::{BareNumbers, DialPlan},
     dialing::{Lengths, ShortUse},
     e164::{E164, E164Error},
@@ -119,6 +120,18 @@ impl Reading {
         }
     }
 
+    /// Whether it is a number of another country, or so many digits that it may be one.
+    fn leads_abroad(&self, home: Country) -> bool {
+        match self.called {
+            Ok(Called::Number(_, facts)) => {
+                facts.calling_code.is_some()
+                    && facts.country != Some(home)
+                    && facts.validity != Validity::TooShort
+            }
+            _ => false,
+        }
+    }
+
     fn valid(self) -> Option<Self> {
         self.is_valid().then_some(self)
     }
@@ -142,6 +155,9 @@ impl DialPlan {
         let written = match Written::read(dialed) {
             Ok(Dialed::SosUrn) => return Reading::of(Called::Emergency, Steps::default()),
             Ok(Dialed::Digits(written)) => written,
+            Err(_) if self.is_help_despite(dialed) => {
+                return Reading::of(Called::Emergency, Steps::default());
+            }
             Err(error) => return Reading::failed(error),
         };
         if self.is_emergency_number(written.local_digits()) {
@@ -154,7 +170,7 @@ impl DialPlan {
             });
         }
         if written.sign.is_none() {
-            return self.read_digits(digits, written.plus, Steps::default());
+            return self.in_context(&written);
         }
         let Some(prefix) = self.home_country().caller_id_prefix(digits) else {
             return Reading::failed(NotANumber::FeatureCode);
@@ -168,6 +184,37 @@ impl DialPlan {
             return Reading::of(Called::Emergency, steps);
         }
         self.read_digits(rest, written.plus, steps)
+    }
+
+    /// Whether help is called, and what stands around its number can't be read.
+    fn is_help_despite(&self, dialed: &str) -> bool {
+        let framed = |character: char| character.is_whitespace() || "<>\"".contains(character);
+        let mut rest = dialed.trim_matches(framed);
+        for scheme in ["sips:", "sip:", "tel:"] {
+            let start = rest.get(..scheme.len());
+            if start.is_some_and(|start| start.eq_ignore_ascii_case(scheme)) {
+                rest = &rest[scheme.len()..];
+            }
+        }
+        let number = rest.split([';', '@', '?', '>']).next().unwrap_or_default();
+        match Written::read(number) {
+            Ok(Dialed::Digits(written)) => self.is_emergency_number(written.digits()),
+            _ => false,
+        }
+    }
+
+    /// A number with a phone-context (RFC 3966, 5.1.4) is read with it and without: switches that pass over the context dial the number
+    /// alone, and the caller writes both.
+    fn in_context(&self, written: &Written) -> Reading {
+        let whole = self.read_digits(written.digits(), written.plus, Steps::default());
+        if written.local_digits().len() == written.digits().len() {
+            return whole;
+        }
+        let alone = self.read_digits(written.local_digits(), false, Steps::default());
+        if alone.leads_abroad(self.home_country()) || !whole.is_valid() {
+            return alone;
+        }
+        whole
     }
 
     fn read_digits(&self, digits: &[u8], plus: bool, steps: Steps) -> Reading {
@@ -184,7 +231,8 @@ impl DialPlan {
             return Reading::of(Called::Short(usage), steps);
         }
         let prefixes = self.prefix_lengths(digits);
-        let mut after_prefix = None;
+        let home = self.home_country();
+        let mut after_prefix: Option<Reading> = None;
         for length in prefixes {
             let steps = steps.and(Step::InternationalPrefix(length as u8));
             let reading = self.international(&digits[length..], steps, 0);
@@ -192,7 +240,16 @@ impl DialPlan {
                 return reading;
             }
             // The longest says what is wrong.
-            after_prefix.get_or_insert(reading);
+            after_prefix = match after_prefix {
+                Some(longer) if longer.leads_abroad(home) || !reading.leads_abroad(home) => {
+                    Some(longer)
+                }
+                _ => Some(reading),
+            };
+        }
+        // The exchange has seen its prefix: whatever follows it, this is no call within the country.
+        if let Some(reading) = after_prefix.filter(|reading| reading.leads_abroad(home)) {
+            return reading;
         }
         self.without_prefix(digits, steps)
             .or_else(|| self.after_code(digits, steps))
@@ -216,12 +273,23 @@ impl DialPlan {
         match self.bare_numbers() {
             BareNumbers::National => prefixed().or_else(national).or_else(bare),
             // What starts with 0 is no number of E.164.
-            BareNumbers::E164 if digits[0] != b'0' => bare().or_else(prefixed).or_else(national),
-            BareNumbers::Auto if self.has_trunk_prefix() && !is_unprefixed => {
-                prefixed().or_else(bare).or_else(national)
-            }
+            BareNumbers::E164 if digits[0] != b'0' => bare()
+                .or_else(|| self.abroad(digits, steps))
+                .or_else(|| self.with_surplus(digits, steps))
+                .or_else(prefixed)
+                .or_else(national),
+            BareNumbers::Auto if self.has_trunk_prefix() && !is_unprefixed => prefixed()
+                .or_else(bare)
+                .or_else(|| self.with_surplus(digits, steps))
+                .or_else(national),
             BareNumbers::E164 | BareNumbers::Auto => prefixed().or_else(national).or_else(bare),
         }
+    }
+
+    /// E.164 without its `+`, of another country, valid or not.
+    fn abroad(&self, digits: &[u8], steps: Steps) -> Option<Reading> {
+        let reading = self.bare(digits, steps);
+        reading.leads_abroad(self.home_country()).then_some(reading)
     }
 
     /// Whether nobody dials a national number without its prefix. In North America the 1 can be left out.
@@ -260,7 +328,7 @@ impl DialPlan {
         let revealed = home.dialing().rewrites(digits).find_map(|rewrite| {
             let length = rewrite.len();
             let steps = steps.and(Step::NationalPrefix(length as u8));
-            self.revealed(&digits[length..], steps, DEEPEST - 1)
+            self.revealed(home.calling_code(), &digits[length..], steps, DEEPEST - 1)
         });
         if let Some(revealed) = revealed {
             return revealed;
@@ -270,7 +338,15 @@ impl DialPlan {
         }
         let prefixed = || self.prefixed(digits, steps).find_map(Reading::possible);
         let national = || self.national([&[], &[], digits], steps).possible();
-        let bare = || self.bare(digits, steps).possible();
+        // After the national prefix comes no E.164.
+        let is_prefixed = self.bare_numbers() != BareNumbers::E164
+            && self
+                .national_prefix()
+                .is_some_and(|prefix| digits.starts_with(prefix.as_bytes()));
+        let bare = || {
+            let reading = self.bare(digits, steps).possible();
+            reading.filter(|reading| !is_prefixed || !reading.leads_abroad(home))
+        };
         let possible = if self.has_trunk_prefix() {
             prefixed().or_else(bare).or_else(national)
         } else {
@@ -284,11 +360,12 @@ impl DialPlan {
     /// E.164 without its `+`, and with digits after it that carriers drop.
     fn with_surplus(&self, digits: &[u8], steps: Steps) -> Option<Reading> {
         let reading = self.bare(digits, steps);
-        let is_too_long = match reading.called {
-            Ok(Called::Number(_, facts)) => facts.validity == Validity::TooLong,
-            _ => false,
+        let Ok(Called::Number(number, facts)) = reading.called else {
+            return None;
         };
-        is_too_long.then_some(reading)
+        let reached = plan::without_surplus(&number, &facts);
+        let is_number = plan::look_up(&reached).validity.is_valid();
+        (!facts.validity.is_valid() && is_number).then_some(reading)
     }
 
     fn why_not(&self, digits: &[u8]) -> NotANumber {
@@ -314,8 +391,11 @@ impl DialPlan {
         // Carriers that strip the calling code of their own country connect what a prefix behind it leads to.
         let code = plan::calling_code_of(digits);
         let rest = &digits[code.map_or(0, code_digits)..];
-        self.revealed(rest, steps, depth)
+        let revealed = self.revealed(code, rest, steps, depth);
+        revealed
+            .filter(Reading::is_valid)
             .or_else(|| self.trunk(code?, rest, steps))
+            .or(revealed)
             .unwrap_or_else(|| match number {
                 Ok((number, facts)) => self.as_it_is(number, facts, steps),
                 Err(error) => Reading::failed(not_a_number(error)),
@@ -346,23 +426,36 @@ impl DialPlan {
         Reading::of(Called::Number(number, facts), steps)
     }
 
-    /// The valid number behind an international prefix.
-    fn revealed(&self, digits: &[u8], steps: Steps, depth: u8) -> Option<Reading> {
+    /// The number behind an international prefix of the countries of a calling code, of the policy, or `00`. Valid or not it is no number of
+    /// that code: none begins so.
+    fn revealed(
+        &self,
+        code: Option<u16>,
+        digits: &[u8],
+        steps: Steps,
+        depth: u8,
+    ) -> Option<Reading> {
         if depth >= DEEPEST {
             return None;
         }
-        let usual: [&[u8]; 2] = [b"00", b"011"];
-        let usual = usual
-            .iter()
-            .filter(|prefix| digits.starts_with(prefix))
-            .fold(Lengths::default(), |lengths, prefix| {
-                lengths.with(prefix.len())
-            });
-        let mut lengths = self.prefix_lengths(digits).and(usual);
-        lengths.find_map(|length| {
+        let mut lengths = self.own_prefix_lengths(digits);
+        if digits.starts_with(b"00") {
+            lengths = lengths.with(2);
+        }
+        for country in code.into_iter().flat_map(plan::countries_of) {
+            lengths = lengths.and(country.dialing().international_prefixes(digits));
+        }
+        let readings = lengths.filter_map(|length| {
             let steps = steps.and(Step::Revealed(length as u8));
-            self.international(&digits[length..], steps, depth + 1)
-                .valid()
+            let reading = self.international(&digits[length..], steps, depth + 1);
+            match reading.called {
+                Ok(Called::Number(_, facts)) => facts.calling_code.map(|_| reading),
+                _ => None,
+            }
+        });
+        readings.fold(None, |best: Option<Reading>, reading| match best {
+            Some(best) if best.is_valid() || !reading.is_valid() => Some(best),
+            _ => Some(reading),
         })
     }
 
@@ -403,24 +496,37 @@ impl DialPlan {
 
     /// E.164 without the `+`.
     fn bare(&self, digits: &[u8], steps: Steps) -> Reading {
-        match E164::from_ascii(digits) {
-            Ok(number) => self.as_it_is(
-                number,
-                plan::look_up_from(&number, self.home_country()),
-                steps.and(Step::Bare),
-            ),
-            Err(error) => Reading::failed(not_a_number(error)),
+        let steps = steps.and(Step::Bare);
+        let number = match E164::from_ascii(digits) {
+            Ok(number) => number,
+            Err(error) => return Reading::failed(not_a_number(error)),
+        };
+        let home = self.home_country();
+        let facts = plan::look_up_from(&number, home);
+        // Behind the home country's own code another prefix may stand.
+        if !facts.validity.is_valid()
+            && let Some(code) = home.calling_code()
+            && facts.calling_code == Some(code)
+            && let Some(revealed) =
+                self.revealed(Some(code), &digits[code_digits(code)..], steps, 0)
+        {
+            return revealed;
         }
+        self.as_it_is(number, facts, steps)
     }
 
     /// How many of the first digits are an international prefix, of the country or of the policy's own.
     fn prefix_lengths(&self, digits: &[u8]) -> Lengths {
+        let of_country = self.home_country().dialing().international_prefixes(digits);
+        of_country.and(self.own_prefix_lengths(digits))
+    }
+
+    fn own_prefix_lengths(&self, digits: &[u8]) -> Lengths {
         self.international_prefixes()
             .filter(|prefix| prefix.begins(digits))
-            .fold(
-                self.home_country().dialing().international_prefixes(digits),
-                |lengths, prefix| lengths.with(prefix.len()),
-            )
+            .fold(Lengths::default(), |lengths, prefix| {
+                lengths.with(prefix.len())
+            })
     }
 }
 
@@ -619,5 +725,87 @@ mod tests {
         // What is one country's alone stays its own.
         let read = plan("US").read("1 876 555 0123").number();
         assert_eq!(read.unwrap().1.country, Some("JM".parse().unwrap()));
+    }
+
+    #[test]
+    fn what_an_exchange_connects_abroad_is_no_home_call() {
+        for (home, dialed, country) in [
+            // A digit too many, which carriers drop.
+            ("DE", "371280541901", "LV"),
+            ("DE", "53783212341", "CU"),
+            // The prefix tells, whatever the national plan has.
+            ("RU", "8 10 882 13123456", "882"),
+            ("RU", "8 10 883 51001234", "883"),
+            ("KZ", "81088213123456", "882"),
+            // A prefix behind the home country's calling code.
+            ("DE", "49 00 53 7832 1234", "CU"),
+            ("DE", "+49 00 53 7832 1234 9", "CU"),
+            ("FI", "358 00 53 783 2123", "CU"),
+            ("RU", "+7 00 882342123456", "882"),
+            ("US", "+1 011 290 1234", "SH"),
+            // A switch may pass over the context.
+            ("DE", "tel:005378321234;phone-context=+493", "CU"),
+            ("AT", "tel:005378321234;phone-context=+431", "CU"),
+            // Behind another country's code its own prefixes count.
+            ("US", "+55 (0)11 95536 0901", "BR"),
+            ("US", "+966 (0)11 352 7520", "SA"),
+            ("AE", "+44 (0)114 405 8050", "GB"),
+        ] {
+            let read = plan(home).read(dialed);
+            let read = read.number().map(|(_, facts)| facts.country);
+            assert_eq!(read, Ok(Some(country.parse().unwrap())), "{home} {dialed}");
+        }
+        for (home, dialed, country) in [
+            ("US", "2520123456", "SO"),
+            ("US", "5311112222", "CU"),
+            ("AT", "43 00 53 7832 1234", "CU"),
+            ("ZA", "677412341", "SB"),
+        ] {
+            let plan = plan(home).with_bare_numbers(BareNumbers::E164);
+            let read = plan.read(dialed).number().map(|(_, facts)| facts.country);
+            assert_eq!(read, Ok(Some(country.parse().unwrap())), "{home} {dialed}");
+        }
+        for (home, dialed) in [
+            ("GT", "1300 53 7832 1234"),
+            ("CN", "193 00 53 7832 1234"),
+            ("RU", "8 26 53 7832 1234"),
+            ("RU", "8 56 53 7832 1234"),
+            ("AU", "61 0011 53 7832 1234"),
+        ] {
+            assert!(plan(home).read(dialed).called.is_err(), "{home} {dialed}");
+        }
+    }
+
+    #[test]
+    fn help_is_understood_however_it_is_framed_and_signs_are_no_digits() {
+        for dialed in [
+            "911\n",
+            "tel:911; phone-context=+1",
+            "911;ext=\"5\"",
+            "sip:911;isub=a,b@pbx",
+            "<tel:911>",
+            "tel:911?x=1",
+            "tel:911;phone-context=+1",
+        ] {
+            assert_eq!(
+                plan("US").read(dialed).called,
+                Ok(Called::Emergency),
+                "{dialed:?}"
+            );
+        }
+        assert_eq!(
+            plan("KH").read("\u{17e1}\u{17e1}\u{17e7}").called,
+            Ok(Called::Emergency)
+        );
+        for dialed in ["1#3", "1*3", "9#1", "*1#3", "-(*4.-*@+"] {
+            for home in Country::all() {
+                let called = DialPlan::for_country(home).read(dialed).called;
+                assert_ne!(called, Ok(Called::Emergency), "{home} {dialed}");
+            }
+        }
+        // A long text takes no longer than it has characters.
+        for text in ["#", "# ", "%23", "*", "\u{ff03}", "1"] {
+            assert!(plan("US").read(&text.repeat(20_000)).called.is_err());
+        }
     }
 }

@@ -32,6 +32,8 @@ pub(super) enum Dialed {
 impl Written {
     /// Enough for a caller-id prefix, a carrier code, an international prefix and the longest number.
     pub(super) const ROOM: usize = 40;
+    /// The longest text that is read, in bytes.
+    const LONGEST: usize = 1_024;
 
     const fn new() -> Self {
         Self {
@@ -69,6 +71,9 @@ impl Written {
     /// # Errors
     /// [`NotANumber::NotDialable`] with the character that no number, URI or parameter has there.
     pub(super) fn read(text: &str) -> Result<Dialed, NotANumber> {
+        if text.len() > Self::LONGEST {
+            return Err(NotANumber::TooManyDigits { digits: text.len() });
+        }
         let source = Source { text, at: 0 };
         // Nearly all numbers are digits with a plus at most.
         if text.len() <= Self::ROOM
@@ -307,8 +312,11 @@ fn digit(character: char) -> Option<u8> {
     if character.is_ascii_digit() {
         return Some(character as u8);
     }
-    // Arabic, Persian, Devanagari, Bengali, Thai.
-    let zeros = ['\u{660}', '\u{6f0}', '\u{966}', '\u{9e6}', '\u{e50}'];
+    // Arabic, Persian; those of India from Devanagari to Malayalam; Thai, Lao, Burmese, Khmer.
+    let zeros = [
+        '\u{660}', '\u{6f0}', '\u{966}', '\u{9e6}', '\u{a66}', '\u{ae6}', '\u{b66}', '\u{be6}',
+        '\u{c66}', '\u{ce6}', '\u{d66}', '\u{e50}', '\u{ed0}', '\u{1040}', '\u{17e0}',
+    ];
     zeros.into_iter().find_map(|zero| {
         let value = u32::from(character).checked_sub(u32::from(zero))?;
         (value < 10).then(|| b'0' + value as u8)
