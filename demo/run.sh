@@ -40,7 +40,7 @@ The server keeps running on $listen until Ctrl-C. In another terminal:
 
     $target/tfpsctl status
     $target/tfpsctl decisions --username 1007 --domain demo.example
-    $target/tfpsctl explain 1007 demo.example 0038599980000 --source-ip 203.0.113.99
+    $target/tfpsctl explain 1007 demo.example 01138599980000 --source-ip 203.0.113.99
     $target/tfpsctl check 1003 demo.example +33199001999
     $target/tfpsctl verify 1003 demo.example --purpose destination-country
 
