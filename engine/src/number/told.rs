@@ -29,7 +29,7 @@ impl DialPlan {
     }
 
     fn step(&self, step: Step, rest: &mut &str) -> String {
-        let home = self.home_country().name();
+        let home = self.home_country().code();
         let mut taken = |length: u8| {
             let (first, others) = rest
                 .split_at_checked(usize::from(length))
@@ -47,14 +47,14 @@ impl DialPlan {
             }
             Step::InternationalPrefix(length) => {
                 let first = taken(length);
-                format!("{first} is dialed before an international number in {home}")
+                format!("{first} is an international prefix of {home}")
             }
             Step::NationalPrefix(length) => {
                 let first = taken(length);
-                format!("{first} is dialed before, or as a part of, a national number in {home}")
+                format!("{first} is dialed before, or as a part of, a national number of {home}")
             }
             Step::HomeCode(code) => format!(
-                "a national number in {home}, whose calling code is +{code}{}",
+                "a national number of {home}, whose calling code is +{code}{}",
                 self.because(BareNumbers::National)
             ),
             Step::Bare => format!("E.164 without its +{}", self.because(BareNumbers::E164)),
@@ -79,7 +79,7 @@ impl DialPlan {
     }
 
     fn called(&self, reading: &Reading) -> String {
-        let home = self.home_country().name();
+        let home = self.home_country().code();
         match reading.called {
             Ok(Called::Emergency) => "an emergency number".to_owned(),
             Ok(Called::Short(ShortUse::Premium)) => {
@@ -89,12 +89,14 @@ impl DialPlan {
             Ok(Called::Local) => {
                 format!("a local number of {home}, without its area code")
             }
-            Ok(Called::Number(number, facts)) => format!(
-                "{number}: {}, {}, {}",
-                facts.country.map_or("no country", |country| country.name()),
-                facts.kind,
-                facts.validity
-            ),
+            Ok(Called::Number(number, facts)) => {
+                let country = facts.country.map_or("no country", |country| country.name());
+                if facts.validity.is_valid() {
+                    format!("{number}: {country}, {}", facts.kind)
+                } else {
+                    format!("{number}: {country}, no valid number ({})", facts.validity)
+                }
+            }
             Err(error) => format!("no number: {error}"),
         }
     }
@@ -115,16 +117,16 @@ mod tests {
             [
                 "the digits are *670115378321234",
                 "*67 withholds or shows the caller's number",
-                "011 is dialed before an international number in United States",
-                "+5378321234: Cuba, fixed-line, valid",
+                "011 is an international prefix of US",
+                "+5378321234: Cuba, fixed-line",
             ]
         );
         assert_eq!(
             told("GB", "01134960123"),
             [
-                "0 is dialed before, or as a part of, a national number in United Kingdom",
-                "a national number in United Kingdom, whose calling code is +44",
-                "+441134960123: United Kingdom, fixed-line, valid",
+                "0 is dialed before, or as a part of, a national number of GB",
+                "a national number of GB, whose calling code is +44",
+                "+441134960123: United Kingdom, fixed-line",
             ]
         );
         assert_eq!(told("GB", "999"), ["an emergency number"]);

@@ -455,21 +455,26 @@ mod tests {
         assert!(inner.by_account.is_empty());
     }
 
-    #[test]
-    fn a_flood_of_strangers_is_bounded_and_displaces_no_known_account() {
-        let challenges = Challenges::with_capacity(20);
-        let at = noon();
-        known(&challenges, "alice@b", "GB", "alice");
+    /// A thousand strangers from as many addresses.
+    fn flood(challenges: &Challenges, at: Timestamp) {
         for number in 0..1_000_u32 {
             let ip = IpAddr::from(number.to_be_bytes()).to_string();
             issue(
-                &challenges,
+                challenges,
                 &format!("{number}@b"),
                 &ip,
                 at,
                 &number.to_string(),
             );
         }
+    }
+
+    #[test]
+    fn a_flood_of_strangers_is_bounded_and_displaces_no_known_account() {
+        let challenges = Challenges::with_capacity(20);
+        let at = noon();
+        known(&challenges, "alice@b", "GB", "alice");
+        flood(&challenges, at);
         assert_eq!(challenges.len(at), 6);
         assert!(challenges.waits("alice", at) && challenges.waits("999", at));
         let newest = |account: &str, purpose| {
@@ -536,16 +541,7 @@ mod tests {
         let at = noon();
         issue(&challenges, "honest@b", "203.0.113.8", at, "honest");
         challenges.opened("honest", at);
-        for number in 0..1_000_u32 {
-            let ip = IpAddr::from(number.to_be_bytes()).to_string();
-            issue(
-                &challenges,
-                &format!("{number}@b"),
-                &ip,
-                at,
-                &number.to_string(),
-            );
-        }
+        flood(&challenges, at);
         assert!(challenges.waits("honest", at));
         assert_eq!(
             issue(&challenges, "honest@b", "203.0.113.8", at, "again"),
